@@ -1,0 +1,1 @@
+"""The nouns of Iris as frozen structs, and their legal moves as tables."""

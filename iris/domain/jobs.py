@@ -1,0 +1,130 @@
+"""Jobs, their tasks, and the attempts at them."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+import msgspec
+
+from iris.domain.resources import NOTHING, Resources
+from iris.domain.states import AttemptState, JobState, TaskState
+
+
+class Band(StrEnum):
+    """Priority bands, the first served first; within one it is first come."""
+
+    PRODUCTION = "production"
+    INTERACTIVE = "interactive"
+    BATCH = "batch"
+
+
+class Capacity(StrEnum):
+    """How the cloud sells a slice."""
+
+    ON_DEMAND = "on-demand"
+    SPOT = "spot"
+    RESERVED = "reserved"
+    QUEUED = "queued"
+
+
+class Constraints(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Where a task may run; an empty field allows everything."""
+
+    accelerator: str = ""
+    zones: tuple[str, ...] = ()
+    regions: tuple[str, ...] = ()
+    capacity: Capacity | None = None
+    labels: dict[str, str] = {}
+
+
+class JobSpec(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What a user asks for; `resources` are those of one task."""
+
+    command: tuple[str, ...]
+    name: str = ""
+    tasks: int = 1
+    resources: Resources = NOTHING
+    constraints: Constraints = Constraints()
+    band: Band = Band.INTERACTIVE
+    env: dict[str, str] = {}
+    bundle: str = ""  # SHA-256 of the bundle, empty without one
+    max_retries: int = 0  # failures of the user's that are tried again
+    max_losses: int = 100  # losses (never the user's) that are tried again
+    run_timeout: float = 0.0  # seconds an attempt may run, 0 without limit
+    stop_grace: float = 10.0  # seconds between the stop signal and SIGKILL
+    gang: bool = False  # tasks start together, on all the workers of one slice
+
+
+class Job(msgspec.Struct, frozen=True):
+    """An accepted job; its state follows from its tasks until it has ended."""
+
+    uid: str
+    spec: JobSpec  # with its final, unique name
+    user: str
+    client_id: str
+    submitted_at: float
+    order: int  # place in the line of submissions
+    cancelled_by: str = ""  # who asked for its end, empty if nobody did
+    ended_at: float = 0.0
+    final_state: JobState | None = None
+
+    @property
+    def name(self) -> str:
+        return self.spec.name
+
+
+class Task(msgspec.Struct, frozen=True):
+    """One of the N replicas of a job, the thing scheduled."""
+
+    job_uid: str
+    index: int
+    state: TaskState = TaskState.PENDING
+    attempts: int = 0  # how many there were; the next has this number
+    failures: int = 0  # charged to the user
+    losses: int = 0  # never charged to the user
+    attempt_uid: str = ""  # the live one
+    not_before: float = 0.0  # earliest time of the next attempt
+    pending_since: float = 0.0
+    reason: str = ""  # why it stands where it stands
+    exit_code: int | None = None  # of the attempt that decided
+    ended_at: float = 0.0
+
+
+class EndCause(StrEnum):
+    """What ended an attempt, as far as its worker or the controller could tell."""
+
+    EXITED = "exited"
+    SIGNALLED = "signalled"  # by a signal that was not ours
+    NO_SUCH_COMMAND = "no-such-command"
+    OUT_OF_MEMORY = "out-of-memory"  # above its own limit
+    TIMED_OUT = "timed-out"
+    STOPPED = "stopped"  # we asked for it
+    PREPARE_FAILED = "prepare-failed"
+    WORKER_LOST = "worker-lost"
+    PREEMPTED = "preempted"
+    VANISHED = "vanished"  # its worker no longer knows it
+
+
+class Attempt(msgspec.Struct, frozen=True):
+    """One try of a task on one worker."""
+
+    uid: str
+    job_uid: str
+    task_index: int
+    number: int
+    worker_uid: str
+    slice_name: str
+    worker_index: int
+    resources: Resources
+    state: AttemptState = AttemptState.ASSIGNED
+    gang_uid: str = ""  # common to the attempts of one gang start, else empty
+    assigned_at: float = 0.0
+    prepared_at: float = 0.0
+    running_at: float = 0.0
+    ended_at: float = 0.0
+    reported: bool = False  # the worker has shown it in a heartbeat
+    stop_because: str = ""  # set once its end is wanted
+    coordinator_port: int = 0  # picked by worker 0 of a gang
+    exit_code: int | None = None
+    cause: EndCause | None = None
+    detail: str = ""

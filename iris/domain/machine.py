@@ -1,0 +1,36 @@
+"""What a fresh VM is told about itself, whichever cloud it lies in."""
+
+from __future__ import annotations
+
+import msgspec
+
+from iris.domain.resources import Resources
+
+
+class VmMetadata(msgspec.Struct, frozen=True):
+    """Who this VM is, and where its controller was when it was made.
+
+    Locally a file of the VM's folder (0600); on Google Cloud the metadata server.
+    """
+
+    cluster: str
+    cluster_uid: str
+    slice_name: str
+    slice_uid: str
+    index: int
+    vms: int
+    address: str  # this VM's own
+    resources: Resources
+    runtime: str  # "process" or "docker"
+    controller_url: str
+    join_token: str
+    controller_file: str = ""  # local: AddressFile of the controller, kept current
+    path_prefix: str = ""  # put before PATH of every attempt
+
+
+class AddressFile(msgspec.Struct, frozen=True):
+    """Where a controller on this machine listens; written once it does."""
+
+    url: str
+    pid: int
+    cluster_uid: str

@@ -1,0 +1,129 @@
+"""What every provider keeps; tests/contracts runs the whole suite on each.
+
+A provider's effects are safe to call twice. It raises the types under
+`CloudError` and nothing else, keeps no state of its own, and never decides.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Protocol
+
+import msgspec
+
+from iris.domain.fleet import ScaleGroup
+
+
+class Phase(StrEnum):
+    """What the cloud says of a slice, in Iris's terms."""
+
+    CREATING = "creating"
+    UP = "up"
+    STOPPED = "stopped"  # does no work, does not come back, holds name and quota
+    PREEMPTED = "preempted"  # the same, taken by the cloud
+    DELETING = "deleting"
+    UNCLEAR = "unclear"  # a state that we do not know: look again
+
+
+class SliceRequest(msgspec.Struct, frozen=True):
+    """One slice to create; its row with this name is durable already."""
+
+    name: str
+    uid: str
+    group: ScaleGroup
+    zone: str
+    controller_url: str
+    join_tokens: tuple[str, ...]  # one for each VM, good once
+
+
+class CloudSlice(msgspec.Struct, frozen=True):
+    """One resource of this cluster as the cloud lists it."""
+
+    name: str
+    uid: str  # label iris-slice
+    group: str  # label iris-group
+    zone: str
+    phase: Phase
+    created_at: float  # seconds since the epoch, 0 where the cloud does not say
+    words: str = ""  # the cloud's own, where something is wrong
+
+
+class Listing(msgspec.Struct, frozen=True):
+    """The whole list, all zones and states, by the cluster's name and uid."""
+
+    began_at: float  # when the question was asked
+    slices: tuple[CloudSlice, ...]
+    unlisted_zones: dict[str, str] = {}  # zone -> why it could not be listed
+
+
+class ControllerRequest(msgspec.Struct, frozen=True):
+    """The controller's machine; its name follows from the cluster's."""
+
+    cluster_uid: str  # ignored where the state disk already carries one
+    config_text: str  # the cluster file, byte for byte
+
+
+class ControllerMachine(msgspec.Struct, frozen=True):
+    """A controller's machine as the cloud lists it."""
+
+    name: str
+    cluster_uid: str
+    zone: str
+    phase: Phase
+    created_at: float
+    address: str = ""  # host:port of its API, empty while it is not known
+
+
+class Leftover(msgspec.Struct, frozen=True):
+    """Anything of this cluster that exists; what `cleanup` shows and deletes."""
+
+    kind: str  # "controller", "slice", "disk"
+    name: str
+    cluster_uid: str
+    zone: str
+    created_at: float
+    words: str = ""
+
+
+class Provider(Protocol):
+    """Made as `Provider(config: ClusterConfig, cluster_uid: str, clock: Clock)`.
+
+    With an empty `cluster_uid` it answers for every uid of the cluster's name.
+    """
+
+    # -- what the controller needs -------------------------------------------
+
+    def create_slice(self, request: SliceRequest) -> None:
+        """Ask for a slice; done already under the same uid is success."""
+
+    def delete_slice(self, name: str, zone: str) -> None:
+        """Ask for its end; absence is success. The listing confirms it."""
+
+    def list_slices(self) -> Listing:
+        """Every slice of this cluster; a zone that did not answer is named."""
+
+    # -- what the laptop's side needs ----------------------------------------
+
+    def create_controller(self, request: ControllerRequest) -> ControllerMachine:
+        """Make the controller's machine on its state disk.
+
+        Raises AlreadyExists if there is one (its message says who holds it).
+        """
+
+    def delete_controller(self) -> None:
+        """End the controller's machine, never its state disk; absence is success."""
+
+    def list_controllers(self) -> tuple[ControllerMachine, ...]:
+        """The controllers of the cluster's name, whatever their uid."""
+
+    def list_leftovers(self) -> tuple[Leftover, ...]:
+        """Everything that carries the cluster's name (and uid, where given)."""
+
+    def delete_leftover(self, leftover: Leftover) -> None:
+        """Delete one of them and return once its absence is confirmed."""
+
+    def read_controller_file(self, name: str) -> bytes:
+        """A file of the state disk ("operator.token", "controller.log").
+
+        Over SSH in the cloud. Raises NotFound.
+        """
