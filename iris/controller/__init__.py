@@ -1,0 +1,1 @@
+"""The one process that holds State, the HTTP API and the loops."""
