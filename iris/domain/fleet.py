@@ -54,8 +54,7 @@ class Slice(msgspec.Struct, frozen=True):
     deleted_at: float = 0.0
     seen_at: float = 0.0  # last listed by the cloud
     missed: int = 0  # successive listings without it
-    join_hashes: tuple[str, ...] = ()  # SHA-256 of the join token of each index
-    restarted_from: str = ""  # adopted after its row was lost
+    drained_by: str = ""  # who or what asked for its end while it worked
 
 
 class Limits(msgspec.Struct, frozen=True):

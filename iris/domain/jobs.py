@@ -67,6 +67,7 @@ class Job(msgspec.Struct, frozen=True):
     cancelled_by: str = ""  # who asked for its end, empty if nobody did
     ended_at: float = 0.0
     final_state: JobState | None = None
+    because: str = ""  # what made its first task fail, or who ended it
 
     @property
     def name(self) -> str:

@@ -1,0 +1,250 @@
+"""All live state in memory, and the indexes over it; State alone changes it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import islice
+
+from iris.controller.journal import Key, Restored, Row
+from iris.domain.access import Grant
+from iris.domain.fleet import Backoff, BootPhase, ScaleGroup, Slice, Worker
+from iris.domain.jobs import Attempt, Job, Task
+from iris.domain.resources import NOTHING, Resources
+from iris.domain.states import ATTEMPT_ENDED, TASK_ENDED, SliceState, TaskState
+from iris.planning.snapshot import MOST_READY, PendingJob
+
+_FRESH = 0  # pending and never attempted: no struct, no row
+_CODES = {state: code for code, state in enumerate(TaskState, start=1)}
+_STATES = {code: state for state, code in _CODES.items()}
+
+
+class JobTasks:
+    """The tasks of one live job: a byte each, and structs for those under way."""
+
+    def __init__(self, job: Job) -> None:
+        self.job = job
+        self.touched: dict[int, Task] = {}  # attempted and not ended
+        self._codes = bytearray(job.spec.tasks)
+        self._back: dict[int, Task] = {}  # pending again
+        self._fresh_from = 0
+        self._pending: PendingJob | None = None
+
+    def task(self, index: int) -> Task | None:
+        """The task, or None once it has ended or if there is no such index."""
+        if index in self.touched:
+            return self.touched[index]
+        if 0 <= index < len(self._codes) and self._codes[index] == _FRESH:
+            return Task(self.job.uid, index, pending_since=self.job.submitted_at)
+        return None
+
+    def state(self, index: int) -> TaskState:
+        """The state of any task, the ended ones too."""
+        return _STATES.get(self._codes[index], TaskState.PENDING)
+
+    def put(self, task: Task) -> None:
+        self._pending = None
+        self._codes[task.index] = _CODES[task.state]
+        self._back.pop(task.index, None)
+        if task.state in TASK_ENDED:
+            self.touched.pop(task.index, None)
+            return
+        self.touched[task.index] = task
+        if task.state is TaskState.PENDING:
+            self._back[task.index] = task
+
+    def end_fresh(self) -> None:
+        """The job was cancelled: what never started never will, without a row."""
+        self._pending = None
+        cancelled = bytes([_CODES[TaskState.CANCELLED]])
+        self._codes = self._codes.replace(b"\0", cancelled)
+
+    def counts(self) -> dict[TaskState, int]:
+        """How many tasks are in each state; states without tasks are left out."""
+        counts = {state: self._codes.count(code) for code, state in _STATES.items()}
+        counts[TaskState.PENDING] += self._codes.count(_FRESH)
+        return {state: count for state, count in counts.items() if count}
+
+    def fresh_count(self) -> int:
+        """How many were never attempted."""
+        return self._codes.count(_FRESH)
+
+    def fresh(self) -> Iterator[int]:
+        """Indexes never attempted, in order."""
+        index = self._codes.find(_FRESH, self._fresh_from)
+        self._fresh_from = index if index >= 0 else len(self._codes)
+        while index >= 0:
+            yield index
+            index = self._codes.find(_FRESH, index + 1)
+
+    def pending(self, now: float) -> PendingJob | None:
+        """The waiting tasks, if there are any; kept until something changes."""
+        kept = self._pending
+        if kept is None or 0 < kept.next_ready_at <= now:
+            kept = self._pending = self._count_pending(now)
+        return kept if kept.ready_count or kept.later_count else None
+
+    def _count_pending(self, now: float) -> PendingJob:
+        ready = sorted(i for i, t in self._back.items() if t.not_before <= now)
+        later = [t.not_before for t in self._back.values() if t.not_before > now]
+        fresh_count = self.fresh_count()
+        since = [t.pending_since for t in self._back.values()]
+        if fresh_count:
+            since.append(self.job.submitted_at)
+        first = ready[:MOST_READY]
+        first += islice(self.fresh(), MOST_READY - len(first))
+        return PendingJob(
+            job=self.job,
+            order=self.job.order,
+            ready=tuple(first),
+            ready_count=len(ready) + fresh_count,
+            later_count=len(later),
+            next_ready_at=min(later, default=0.0),
+            pending_since=min(since, default=0.0),
+        )
+
+
+class Tables:
+    """Live entities by their keys, and the indexes that reads need."""
+
+    def __init__(self, groups: tuple[ScaleGroup, ...], restored: Restored) -> None:
+        self.groups = {group.name: group for group in groups}
+        self.jobs: dict[str, Job] = {}
+        self.tasks: dict[str, JobTasks] = {}  # by job uid
+        self.attempts: dict[str, Attempt] = {}  # live, or of an unsettled gang
+        self.slices: dict[str, Slice] = {}
+        self.workers: dict[str, Worker] = {}
+        self.grants: dict[str, Grant] = {}
+        self.backoffs: dict[tuple[str, str], Backoff] = {}
+        self.phases: dict[str, dict[tuple[int, int], BootPhase]] = {}  # by slice
+        self.meta = dict(restored.meta)
+        self.names = dict(restored.names)
+        self.client_ids = dict(restored.client_ids)
+        self.worker_attempts: dict[str, dict[str, Attempt]] = {}  # live ones
+        self.slice_workers: dict[str, dict[int, Worker]] = {}
+        self.gangs: dict[str, dict[str, Attempt]] = {}
+        self.heard: dict[str, float] = {}  # worker uid -> receipt of its heartbeat
+        self.heartbeat_seqs: dict[str, int] = {}
+        self.nudges: dict[str, int] = {}  # as the workers counted them
+        self.waiting: dict[str, str] = {}  # job uid -> why its tasks wait
+        self._load(restored)
+
+    def live_of_worker(self, worker_uid: str) -> dict[str, Attempt]:
+        """The attempts that hold, or may hold, resources of a worker."""
+        return self.worker_attempts.get(worker_uid, {})
+
+    def live_of_slice(self, slice_name: str) -> list[Attempt]:
+        """The attempts that hold, or may hold, resources of a slice."""
+        workers = self.slice_workers.get(slice_name, {}).values()
+        return [a for w in workers for a in self.live_of_worker(w.uid).values()]
+
+    def free_on(self, worker: Worker) -> Resources:
+        """What is left of a worker, computed from its live attempts."""
+        used = NOTHING
+        for attempt in self.live_of_worker(worker.uid).values():
+            used += attempt.resources
+        return worker.resources - used
+
+    def apply(self, row: Row) -> None:
+        """Make one row change true in memory."""
+        table, key, entity = row
+        match entity:
+            case Job():
+                self._put_job(entity)
+            case Task():
+                self.tasks[entity.job_uid].put(entity)
+            case Attempt():
+                self._put_attempt(entity)
+            case Slice():
+                self._put_slice(entity)
+            case Worker():
+                self.workers[entity.uid] = entity
+                workers = self.slice_workers.setdefault(entity.slice_name, {})
+                workers[entity.index] = entity
+            case BootPhase():
+                phases = self.phases.setdefault(entity.slice_name, {})
+                phases[entity.index, len(phases)] = entity
+            case Grant():
+                self.grants[entity.token_hash] = entity
+            case Backoff():
+                self.backoffs[entity.group, entity.zone] = entity
+            case str():
+                self.meta[str(key[0])] = entity
+            case None:
+                self._drop(table, key)
+
+    def _drop(self, table: str, key: Key) -> None:
+        match table, key:
+            case "grants", (str(token_hash),):
+                self.grants.pop(token_hash, None)
+            case "backoffs", (str(group), str(zone)):
+                self.backoffs.pop((group, zone), None)
+            case "meta", (str(name),):
+                self.meta.pop(name, None)
+
+    def _put_job(self, job: Job) -> None:
+        self.names[job.name] = job.uid
+        self.client_ids[job.client_id] = job.uid
+        if job.ended_at:
+            self.jobs.pop(job.uid, None)
+            self.tasks.pop(job.uid, None)
+            self.waiting.pop(job.uid, None)
+            return
+        self.jobs[job.uid] = job
+        tasks = self.tasks.get(job.uid)
+        if tasks is None:
+            tasks = self.tasks[job.uid] = JobTasks(job)
+        tasks.job = job
+        if job.cancelled_by:
+            tasks.end_fresh()
+
+    def _put_attempt(self, attempt: Attempt) -> None:
+        live = self.worker_attempts.setdefault(attempt.worker_uid, {})
+        if attempt.gang_uid:
+            self.gangs.setdefault(attempt.gang_uid, {})[attempt.uid] = attempt
+        if attempt.state in ATTEMPT_ENDED:
+            live.pop(attempt.uid, None)
+            if not attempt.gang_uid:
+                self.attempts.pop(attempt.uid, None)
+                return
+        else:
+            live[attempt.uid] = attempt
+        self.attempts[attempt.uid] = attempt
+
+    def settle_gang(self, gang_uid: str) -> None:
+        """Its verdict is durable in its tasks; the attempts leave memory."""
+        for attempt_uid in self.gangs.pop(gang_uid, {}):
+            self.attempts.pop(attempt_uid, None)
+
+    def _put_slice(self, slice_: Slice) -> None:
+        if slice_.state is not SliceState.DELETED:
+            self.slices[slice_.name] = slice_
+            return
+        self.slices.pop(slice_.name, None)
+        self.phases.pop(slice_.name, None)
+        for worker in self.slice_workers.pop(slice_.name, {}).values():
+            self.workers.pop(worker.uid, None)
+            self.worker_attempts.pop(worker.uid, None)
+            self.heard.pop(worker.uid, None)
+            self.heartbeat_seqs.pop(worker.uid, None)
+            self.nudges.pop(worker.uid, None)
+
+    def _load(self, restored: Restored) -> None:
+        for job in restored.jobs:
+            self._put_job(job)
+        for task in restored.tasks:
+            self.tasks[task.job_uid].put(task)
+        for slice_ in restored.slices:
+            self._put_slice(slice_)
+        for worker in restored.workers:
+            self.apply(("workers", (worker.uid,), worker))
+        for other in (*restored.grants, *restored.backoffs, *restored.phases):
+            self.apply(("", (), other))
+        self._load_attempts(restored.attempts)
+
+    def _load_attempts(self, attempts: tuple[Attempt, ...]) -> None:
+        """Live ones, and ended ones whose gang has no verdict yet."""
+        for attempt in attempts:
+            tasks = self.tasks.get(attempt.job_uid)
+            task = tasks.task(attempt.task_index) if tasks else None
+            if task is not None and task.attempt_uid == attempt.uid:
+                self._put_attempt(attempt)

@@ -1,0 +1,224 @@
+"""Submission, cancellation, and the end of tasks and jobs."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+from msgspec.structs import replace
+
+from iris.controller.change import Change
+from iris.domain.jobs import Attempt, EndCause, Job, Task
+from iris.domain.states import (
+    ATTEMPT_ENDED,
+    TASK_ENDED,
+    TASK_MOVES,
+    AttemptState,
+    JobState,
+    TaskState,
+    require_move,
+)
+from iris.domain.views import Submission
+from iris.errors import NotThere
+
+# An attempt that failed sooner than this is tried again only after a pause.
+FAST_FAILURE = 10.0  # seconds
+LONGEST_PAUSE = 60.0  # seconds
+
+
+def submit(
+    change: Change, submissions: Sequence[Submission], user: str
+) -> tuple[str, ...]:
+    """Accept jobs and return their uids; a known client id gives the same job."""
+    known: dict[str, str] = {}
+    taken: set[str] = set()
+    uids = []
+    for submission in submissions:
+        client_id = submission.client_id
+        uid = known.get(client_id) or change.tables.client_ids.get(client_id)
+        if uid is None:
+            uid = _accept(change, submission, user, taken).uid
+            known[client_id] = uid
+        uids.append(uid)
+    return tuple(uids)
+
+
+def _accept(
+    change: Change, submission: Submission, user: str, taken: set[str]
+) -> Job:
+    name = _unique_name(change, submission.spec.name, taken)
+    taken.add(name)
+    job = Job(
+        uid=change.new_id("j"),
+        spec=replace(submission.spec, name=name),
+        user=user,
+        client_id=submission.client_id,
+        submitted_at=change.now,
+        order=change.seq + (1 if change.events else 0),
+    )
+    change.put_job(job)
+    change.event("job submitted", job=job, count=job.spec.tasks, task=0)
+    return job
+
+
+def _unique_name(change: Change, wanted: str, taken: set[str]) -> str:
+    name, number = wanted, 1
+    while name in change.tables.names or name in taken:
+        number += 1
+        name = f"{wanted}-{number}"
+    return name
+
+
+def cancel(change: Change, job_uid: str, by: str, because: str) -> None:
+    """Ask for a job's end: what waits ends now, what runs gets its signal."""
+    job = change.job(job_uid)
+    if job.cancelled_by:
+        return
+    because = because or f"cancelled by {by}"
+    change.put_job(replace(job, cancelled_by=by, because=because))
+    change.event("job cancelled", because=because, job=job)
+    for task in list(change.tables.tasks[job_uid].touched.values()):
+        if task.state is TaskState.PENDING:
+            end_task(change, task, TaskState.CANCELLED, because)
+        elif task.attempt_uid:
+            stop_attempt(change, change.attempt(task.attempt_uid), because)
+
+
+def stop_attempt(change: Change, attempt: Attempt, because: str) -> None:
+    """Want the end of an attempt; the first reason stands."""
+    if attempt.state not in ATTEMPT_ENDED and not attempt.stop_because:
+        change.put_attempt(replace(attempt, stop_because=because))
+
+
+def end_task(
+    change: Change,
+    task: Task,
+    to: TaskState,
+    because: str,
+    exit_code: int | None = None,
+) -> None:
+    """A task's last state."""
+    require_move(TASK_MOVES, f"task {task.index}", task.state, to)
+    change.put_task(
+        replace(
+            task, state=to, reason=because, exit_code=exit_code, ended_at=change.now
+        )
+    )
+    job = change.job(task.job_uid)
+    if to is TaskState.FAILED and not job.because:
+        change.put_job(replace(job, because=f"task {task.index}: {because}"))
+
+
+def return_task(change: Change, task: Task, because: str, pause: float = 0.0) -> None:
+    """Back in line for the next attempt, `pause` seconds from now at the earliest."""
+    require_move(TASK_MOVES, f"task {task.index}", task.state, TaskState.PENDING)
+    change.put_task(
+        replace(
+            task,
+            state=TaskState.PENDING,
+            attempt_uid="",
+            reason=because,
+            not_before=change.now + pause if pause else 0.0,
+            pending_since=change.now,
+        )
+    )
+
+
+def settle_single(change: Change, attempt: Attempt) -> None:
+    """The end of an attempt that belongs to no gang decides over its task."""
+    task = change.task(attempt.job_uid, attempt.task_index)
+    job = change.job(attempt.job_uid)
+    because = describe_end(attempt)
+    if attempt.state is AttemptState.SUCCEEDED:
+        end_task(change, task, TaskState.SUCCEEDED, "", attempt.exit_code)
+    elif job.cancelled_by:
+        end_task(change, task, TaskState.CANCELLED, job.because, attempt.exit_code)
+    elif is_charged(attempt):
+        charge_failure(change, task, attempt, because)
+    else:
+        charge_loss(change, task, because)
+
+
+def is_charged(attempt: Attempt) -> bool:
+    """Was the end the user's own doing? Ends that we asked for never are."""
+    if attempt.state is not AttemptState.FAILED:
+        return False
+    return not attempt.stop_because or attempt.cause in (
+        EndCause.OUT_OF_MEMORY,
+        EndCause.TIMED_OUT,
+    )
+
+
+def charge_failure(change: Change, task: Task, attempt: Attempt, because: str) -> None:
+    """A failure of the user's: try again within the job's budget."""
+    spec = change.job(task.job_uid).spec
+    task = replace(task, failures=task.failures + 1)
+    if task.failures > spec.max_retries:
+        end_task(change, task, TaskState.FAILED, because, attempt.exit_code)
+    else:
+        return_task(change, task, because, pause_after(change, attempt, task.failures))
+
+
+def charge_loss(change: Change, task: Task, because: str) -> None:
+    """A loss, never the user's: try again within the budget for losses."""
+    spec = change.job(task.job_uid).spec
+    task = replace(task, losses=task.losses + 1)
+    if task.losses > spec.max_losses:
+        because = f"lost {task.losses} times, the last time: {because}"
+        end_task(change, task, TaskState.FAILED, because)
+    else:
+        return_task(change, task, because)
+
+
+def pause_after(change: Change, attempt: Attempt, failures: int) -> float:
+    """Seconds before the next attempt: doubled with each fast failure."""
+    began = attempt.running_at or attempt.assigned_at
+    if change.now - began >= FAST_FAILURE:
+        return 0.0
+    return min(float(2 ** min(failures - 1, 10)), LONGEST_PAUSE)
+
+
+def describe_end(attempt: Attempt) -> str:
+    """One sentence on how an attempt ended, for people."""
+    how = attempt.detail
+    if not how and attempt.exit_code is not None:
+        how = f"exit status {attempt.exit_code}"
+    cause = attempt.cause.replace("-", " ") if attempt.cause else str(attempt.state)
+    where = f"attempt {attempt.number} on {attempt.slice_name}/{attempt.worker_index}"
+    return f"{where} {cause}: {how}" if how else f"{where} {cause}"
+
+
+def settle_jobs(change: Change) -> None:
+    """End every job whose last task has ended in this transition."""
+    for job_uid in list(change.jobs_touched):
+        try:
+            job = change.job(job_uid)
+        except NotThere:
+            continue
+        if job_uid in change.tables.tasks and _open_count(change, job) == 0:
+            _end_job(change, job)
+
+
+def _open_count(change: Change, job: Job) -> int:
+    tasks = change.tables.tasks[job.uid]
+    count = 0 if job.cancelled_by else tasks.fresh_count()
+    written = {task.index: task for task in change.tasks_in_change(job.uid)}
+    count += sum(1 for index in tasks.touched if index not in written)
+    count += sum(1 for task in written.values() if task.state not in TASK_ENDED)
+    fresh_written = sum(1 for index in written if index not in tasks.touched)
+    return count if job.cancelled_by else count - fresh_written
+
+
+def _end_job(change: Change, job: Job) -> None:
+    counts = Counter(change.tables.tasks[job.uid].counts())
+    for task in change.tasks_in_change(job.uid):
+        counts[change.tables.tasks[job.uid].state(task.index)] -= 1
+        counts[task.state] += 1
+    if counts[TaskState.FAILED]:
+        final = JobState.FAILED
+    elif job.cancelled_by:
+        final = JobState.CANCELLED
+    else:
+        final = JobState.SUCCEEDED
+    change.put_job(replace(job, ended_at=change.now, final_state=final))
+    change.event(f"job {final}", because=job.because, job=job)
