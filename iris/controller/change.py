@@ -16,7 +16,6 @@ from iris.domain.fleet import Backoff, BootPhase, Slice, Worker
 from iris.domain.jobs import Attempt, Job, Task
 from iris.errors import NotThere
 
-
 T = TypeVar("T", Job, Slice, Worker, Attempt)
 
 
@@ -47,6 +46,11 @@ class Change:
     def seq(self) -> int:
         """The sequence number that the transition ends with."""
         return self._first_seq + max(len(self.events) - 1, 0)
+
+    @property
+    def next_seq(self) -> int:
+        """The number of the next event."""
+        return self._first_seq + len(self.events)
 
     def rows(self) -> list[Row]:
         return list(self._rows.values())
@@ -132,7 +136,7 @@ class Change:
     ) -> None:
         """Say what happened; `fields` are further ones of Event."""
         named = {
-            "seq": self._first_seq + len(self.events),
+            "seq": self.next_seq,
             "at": self.now,
             "kind": kind,
             "because": because,

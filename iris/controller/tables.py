@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import islice
 
+from msgspec.structs import replace
+
 from iris.controller.journal import Key, Restored, Row
 from iris.domain.access import Grant
 from iris.domain.fleet import Backoff, BootPhase, ScaleGroup, Slice, Worker
@@ -203,12 +205,19 @@ class Tables:
             self.gangs.setdefault(attempt.gang_uid, {})[attempt.uid] = attempt
         if attempt.state in ATTEMPT_ENDED:
             live.pop(attempt.uid, None)
+            self.note_busy(attempt.slice_name, attempt.ended_at)
             if not attempt.gang_uid:
                 self.attempts.pop(attempt.uid, None)
                 return
         else:
             live[attempt.uid] = attempt
         self.attempts[attempt.uid] = attempt
+
+    def note_busy(self, slice_name: str, at: float) -> None:
+        """Idle time counts from here; kept in memory only."""
+        slice_ = self.slices.get(slice_name)
+        if slice_ is not None:
+            self.slices[slice_name] = replace(slice_, busy_at=at)
 
     def settle_gang(self, gang_uid: str) -> None:
         """Its verdict is durable in its tasks; the attempts leave memory."""

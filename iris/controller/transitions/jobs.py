@@ -43,9 +43,7 @@ def submit(
     return tuple(uids)
 
 
-def _accept(
-    change: Change, submission: Submission, user: str, taken: set[str]
-) -> Job:
+def _accept(change: Change, submission: Submission, user: str, taken: set[str]) -> Job:
     name = _unique_name(change, submission.spec.name, taken)
     taken.add(name)
     job = Job(
@@ -54,7 +52,7 @@ def _accept(
         user=user,
         client_id=submission.client_id,
         submitted_at=change.now,
-        order=change.seq + (1 if change.events else 0),
+        order=change.next_seq,
     )
     change.put_job(job)
     change.event("job submitted", job=job, count=job.spec.tasks, task=0)

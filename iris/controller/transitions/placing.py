@@ -1,0 +1,115 @@
+"""A scheduling plan becomes attempts, as far as it still holds."""
+
+from __future__ import annotations
+
+from msgspec.structs import replace
+
+from iris.controller.change import Change
+from iris.domain.jobs import Attempt, Job, Task
+from iris.domain.resources import Resources
+from iris.domain.states import SliceState, TaskState, WorkerState
+from iris.errors import NotThere
+from iris.planning.plans import Placement, SchedulingPlan
+
+
+def commit_scheduling(change: Change, plan: SchedulingPlan) -> SchedulingPlan:
+    """Assign what still fits; returns the placements that held."""
+    free: dict[str, Resources] = {}
+    held = []
+    for placement in plan.placements:
+        tasks = _tasks_that_fit(change, placement, free)
+        if not tasks or (placement.gang and len(tasks) < len(placement.tasks)):
+            continue
+        job = change.job(placement.job_uid)
+        for _, worker_uid in tasks:
+            free[worker_uid] -= job.spec.resources
+        _assign(change, job, placement.gang, tasks)
+        held.append(replace(placement, tasks=tuple((t.index, w) for t, w in tasks)))
+    return replace(plan, placements=tuple(held))
+
+
+def _tasks_that_fit(
+    change: Change, placement: Placement, free: dict[str, Resources]
+) -> list[tuple[Task, str]]:
+    try:
+        job = change.job(placement.job_uid)
+    except NotThere:
+        return []
+    if job.cancelled_by:
+        return []
+    need, promised = job.spec.resources, dict(free)
+    fitting = []
+    for index, worker_uid in placement.tasks:
+        task = _waiting_task(change, job, index)
+        if task is None or not _takes_work(change, worker_uid):
+            continue
+        worker = change.worker(worker_uid)
+        left = promised.get(worker_uid) or change.tables.free_on(worker)
+        free.setdefault(worker_uid, left)
+        if need.is_within(left):
+            promised[worker_uid] = left - need
+            fitting.append((task, worker_uid))
+    return fitting
+
+
+def _waiting_task(change: Change, job: Job, index: int) -> Task | None:
+    try:
+        task = change.task(job.uid, index)
+    except NotThere:
+        return None
+    is_ready = task.state is TaskState.PENDING and task.not_before <= change.now
+    return task if is_ready else None
+
+
+def _takes_work(change: Change, worker_uid: str) -> bool:
+    worker = change.tables.workers.get(worker_uid)
+    if worker is None or worker.draining or worker.state is not WorkerState.HEALTHY:
+        return False
+    return change.tables.slices[worker.slice_name].state is SliceState.READY
+
+
+def _assign(
+    change: Change, job: Job, is_gang: bool, tasks: list[tuple[Task, str]]
+) -> None:
+    gang_uid = change.new_id("g") if is_gang else ""
+    for task, worker_uid in tasks:
+        worker = change.worker(worker_uid)
+        attempt = Attempt(
+            uid=change.new_id("a"),
+            job_uid=job.uid,
+            task_index=task.index,
+            number=task.attempts,
+            worker_uid=worker_uid,
+            slice_name=worker.slice_name,
+            worker_index=worker.index,
+            resources=job.spec.resources,
+            gang_uid=gang_uid,
+            assigned_at=change.now,
+        )
+        change.put_attempt(attempt)
+        change.put_task(
+            replace(
+                task,
+                state=TaskState.ASSIGNED,
+                attempts=task.attempts + 1,
+                attempt_uid=attempt.uid,
+                reason="",
+            )
+        )
+    _tell(change, job, tasks)
+
+
+def _tell(change: Change, job: Job, tasks: list[tuple[Task, str]]) -> None:
+    """One event for all tasks of a job that went to one slice together."""
+    by_slice: dict[str, list[Task]] = {}
+    for task, worker_uid in tasks:
+        slice_name = change.worker(worker_uid).slice_name
+        by_slice.setdefault(slice_name, []).append(task)
+    for slice_name, placed in by_slice.items():
+        change.event(
+            "tasks assigned",
+            job=job,
+            slice_name=slice_name,
+            task=placed[0].index,
+            count=len(placed),
+        )

@@ -1,0 +1,221 @@
+"""Heartbeats: what a worker observed, and what it should do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from msgspec.structs import replace
+
+from iris.controller.change import Change
+from iris.controller.tables import Tables
+from iris.controller.transitions.jobs import describe_end, settle_single
+from iris.domain.fleet import Worker
+from iris.domain.jobs import Attempt, EndCause
+from iris.domain.protocol import AttemptReport, AttemptSpec, Desired, Heartbeat
+from iris.domain.states import (
+    ATTEMPT_ENDED,
+    ATTEMPT_MOVES,
+    AttemptState,
+    SliceState,
+    TaskState,
+    WorkerState,
+    require_move,
+)
+
+_DYING = frozenset({SliceState.FAILED, SliceState.PREEMPTED, SliceState.DELETING})
+_AT_BARRIER = (AttemptState.PREPARED, AttemptState.RUNNING, AttemptState.SUCCEEDED)
+
+
+def take_heartbeat(change: Change, heartbeat: Heartbeat) -> None:
+    """Make true what the worker observed; no rows where nothing is new."""
+    worker = change.worker(heartbeat.worker_uid)
+    worker = _refresh(change, worker, heartbeat)
+    live = dict(change.tables.live_of_worker(worker.uid))
+    for report in heartbeat.attempts:
+        attempt = live.pop(report.uid, None)
+        if attempt is not None:
+            _take_report(change, attempt, report)
+    for attempt in live.values():
+        if attempt.reported:
+            end_attempt(
+                change,
+                attempt,
+                AttemptState.LOST,
+                cause=EndCause.VANISHED,
+                detail="its worker no longer knows it",
+            )
+
+
+def _refresh(change: Change, worker: Worker, heartbeat: Heartbeat) -> Worker:
+    """Keep what changed about the worker itself; a reboot ends its attempts."""
+    fresh = replace(
+        worker,
+        boot_id=heartbeat.boot_id,
+        nudge_port=heartbeat.nudge_port,
+        draining=worker.draining or heartbeat.notice,
+    )
+    if worker.state is WorkerState.SUSPECT:
+        fresh = replace(fresh, state=WorkerState.HEALTHY)
+        change.event(
+            "worker heard again", slice_name=worker.slice_name, worker_uid=worker.uid
+        )
+    if fresh != worker:
+        change.put_worker(fresh)
+    if fresh.boot_id != worker.boot_id:
+        _end_former_boot(change, worker, heartbeat.attempts)
+    return fresh
+
+
+def _end_former_boot(
+    change: Change, worker: Worker, reports: Iterable[AttemptReport]
+) -> None:
+    known = {report.uid for report in reports}
+    for attempt in list(change.tables.live_of_worker(worker.uid).values()):
+        if attempt.uid not in known and attempt.reported:
+            end_attempt(
+                change,
+                attempt,
+                AttemptState.LOST,
+                cause=EndCause.WORKER_LOST,
+                detail="its machine started anew",
+            )
+
+
+def _take_report(change: Change, attempt: Attempt, report: AttemptReport) -> None:
+    attempt = change.attempt(attempt.uid)
+    if attempt.state in ATTEMPT_ENDED:
+        return
+    if report.state in ATTEMPT_ENDED:
+        detail, cause = report.detail, report.cause
+        end_attempt(
+            change, attempt, report.state, report.exit_code, cause=cause, detail=detail
+        )
+        return
+    is_further = report.state in ATTEMPT_MOVES[attempt.state]
+    state = report.state if is_further else attempt.state
+    seen = replace(
+        attempt,
+        state=state,
+        reported=True,
+        coordinator_port=report.coordinator_port or attempt.coordinator_port,
+    )
+    if state is not attempt.state:
+        seen = _advance(change, seen)
+    if seen != attempt:
+        change.put_attempt(seen)
+        _wake_gang(change, seen)
+
+
+def _advance(change: Change, attempt: Attempt) -> Attempt:
+    if attempt.state is AttemptState.PREPARED:
+        return replace(attempt, prepared_at=change.now)
+    if attempt.state is not AttemptState.RUNNING:
+        return attempt
+    task = change.task(attempt.job_uid, attempt.task_index)
+    if task.state is TaskState.ASSIGNED:
+        change.put_task(replace(task, state=TaskState.RUNNING))
+    _tell(change, attempt, "attempt running", "")
+    return replace(attempt, running_at=change.now)
+
+
+def _wake_gang(change: Change, attempt: Attempt) -> None:
+    """A member that comes to the barrier, or ends, may move all the others."""
+    for sibling in change.tables.gangs.get(attempt.gang_uid, {}).values():
+        change.workers.add(sibling.worker_uid)
+
+
+def end_attempt(
+    change: Change,
+    attempt: Attempt,
+    to: AttemptState,
+    exit_code: int | None = None,
+    *,
+    cause: EndCause | None,
+    detail: str = "",
+) -> None:
+    """An attempt's last state, known for certain; settles its task if single."""
+    require_move(ATTEMPT_MOVES, f"attempt {attempt.uid}", attempt.state, to)
+    ended = replace(
+        attempt,
+        state=to,
+        exit_code=exit_code,
+        cause=cause,
+        detail=detail,
+        ended_at=change.now,
+        reported=True,
+    )
+    change.put_attempt(ended)
+    _tell(change, ended, f"attempt {to}", describe_end(ended))
+    if ended.gang_uid:
+        _wake_gang(change, ended)
+    else:
+        settle_single(change, ended)
+
+
+def _tell(change: Change, attempt: Attempt, kind: str, because: str) -> None:
+    change.event(
+        kind,
+        because="" if kind == "attempt succeeded" else because,
+        job=change.job(attempt.job_uid),
+        task=attempt.task_index,
+        attempt_uid=attempt.uid,
+        slice_name=attempt.slice_name,
+        worker_uid=attempt.worker_uid,
+    )
+
+
+def desired_attempts(tables: Tables, heartbeat: Heartbeat) -> tuple[Desired, ...]:
+    """All that the worker should run or stop, with specs for what it lacks."""
+    worker = tables.workers[heartbeat.worker_uid]
+    known = {report.uid for report in heartbeat.attempts}
+    slice_state = tables.slices[worker.slice_name].state
+    desired = []
+    for attempt in tables.live_of_worker(worker.uid).values():
+        because = attempt.stop_because
+        if not because and slice_state in _DYING:
+            because = f"its slice is {slice_state}"
+        if because:
+            desired.append(Desired(attempt.uid, "stop", because=because))
+            continue
+        spec = None if attempt.uid in known else _spec(tables, worker, attempt)
+        coordinator = _coordinator(tables, attempt)
+        want = "run" if attempt.gang_uid and not coordinator else "go"
+        if not attempt.gang_uid:
+            want = "run"
+        desired.append(Desired(attempt.uid, want, spec, coordinator))  # type: ignore[arg-type]  # "run" or "go"
+    return tuple(desired)
+
+
+def _coordinator(tables: Tables, attempt: Attempt) -> str:
+    """Where the gang meets, once all of it is prepared; empty before."""
+    gang = tables.gangs.get(attempt.gang_uid, {}).values()
+    if not gang or any(member.state not in _AT_BARRIER for member in gang):
+        return ""
+    first = min(gang, key=lambda member: member.worker_index)
+    return f"{tables.workers[first.worker_uid].address}:{first.coordinator_port}"
+
+
+def _spec(tables: Tables, worker: Worker, attempt: Attempt) -> AttemptSpec:
+    job = tables.jobs[attempt.job_uid]
+    spec = job.spec
+    siblings = tables.slice_workers[worker.slice_name]
+    group = tables.groups.get(tables.slices[worker.slice_name].group)
+    return AttemptSpec(
+        uid=attempt.uid,
+        job=job.name,
+        job_uid=job.uid,
+        task_index=attempt.task_index,
+        num_tasks=spec.tasks,
+        number=attempt.number,
+        command=spec.command,
+        resources=spec.resources,
+        slice_name=worker.slice_name,
+        worker_index=worker.index,
+        hostnames=tuple(siblings[i].address for i in sorted(siblings)),
+        accelerator=group.accelerator if group else "",
+        env=spec.env,
+        bundle=spec.bundle,
+        run_timeout=spec.run_timeout,
+        stop_grace=spec.stop_grace,
+        gang=bool(attempt.gang_uid),
+    )
