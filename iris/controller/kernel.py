@@ -1,0 +1,161 @@
+"""What State stands on: the lock, the tables, the journal, and who listens."""
+
+from __future__ import annotations
+
+import hmac
+import secrets
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from hashlib import sha256
+
+import msgspec
+
+from iris.clock import Clock
+from iris.controller.change import Change, Changed
+from iris.controller.journal import Journal
+from iris.controller.tables import Tables
+from iris.controller.transitions import jobs
+from iris.domain.fleet import ScaleGroup
+from iris.planning.snapshot import Gang, Snapshot, WorkerLoad
+
+
+class Tuning(msgspec.Struct, frozen=True):
+    """Who the cluster is, and how often its workers speak."""
+
+    cluster: str
+    cluster_uid: str
+    shortest_interval: float = 1.0  # seconds between heartbeats
+    longest_interval: float = 10.0
+    heartbeats_per_second: float = 100.0  # of all workers; the interval follows
+
+
+def new_id(prefix: str) -> str:
+    """A fresh id: the prefix and 48 random bits."""
+    return f"{prefix}-{secrets.token_hex(6)}"
+
+
+class Kernel:
+    """One lock around the tables; every change is whole, numbered and journalled."""
+
+    def __init__(
+        self,
+        groups: tuple[ScaleGroup, ...],
+        journal: Journal,
+        clock: Clock,
+        tuning: Tuning,
+        *,
+        new_id: Callable[[str], str] = new_id,
+    ) -> None:
+        self.tuning = tuning
+        self._journal = journal
+        self._clock = clock
+        self._new_id = new_id
+        self._lock = threading.RLock()
+        self._listeners: list[Callable[[Changed], None]] = []
+        restored = journal.load()
+        self._seq = restored.seq
+        self._tables = Tables(groups, restored)
+        self._stalled_until = clock.now()
+        self._forgive(clock.now())
+        if "join_key" not in self._tables.meta:
+            with self._change() as change:
+                change.put_meta("join_key", self._new_id("k") + secrets.token_hex(16))
+
+    @property
+    def seq(self) -> int:
+        """The newest sequence number."""
+        return self._seq
+
+    def wait_durable(
+        self, seq: int | None = None, timeout: float | None = 30.0
+    ) -> None:
+        """Return once `seq` (all so far) survives a crash. Raises StoreFailed, Late."""
+        self._journal.wait_durable(self._seq if seq is None else seq, timeout)
+
+    def listen(self, listener: Callable[[Changed], None]) -> None:
+        """Call `listener` after every change, without the lock; it must be quick."""
+        self._listeners.append(listener)
+
+    @contextmanager
+    def reading(self) -> Iterator[Tables]:
+        """The tables under the lock: read quickly, copy out."""
+        with self._lock:
+            yield self._tables
+
+    def snapshot(self) -> Snapshot:
+        """All that is known now, frozen."""
+        with self._lock:
+            tables, now = self._tables, self._clock.now()
+            pending = [tasks.pending(now) for tasks in tables.tasks.values()]
+            return Snapshot(
+                groups=tuple(tables.groups.values()),
+                slices=tuple(tables.slices.values()),
+                workers=tuple(self._load_of(w.uid) for w in tables.workers.values()),
+                pending=tuple(sorted(filter(None, pending), key=lambda p: p.order)),
+                gangs=tuple(self._gang(uid) for uid in tables.gangs),
+                backoffs=tuple(tables.backoffs.values()),
+                draining=tables.meta.get("draining", ""),
+                stalled_until=self._stalled_until,
+            )
+
+    def interval(self) -> float:
+        """Seconds between heartbeats, growing with the number of workers."""
+        tuning = self.tuning
+        wanted = len(self._tables.workers) / tuning.heartbeats_per_second
+        return min(max(wanted, tuning.shortest_interval), tuning.longest_interval)
+
+    def note_stall(self) -> None:
+        """The controller itself stood still: silence until now means nothing."""
+        with self._lock:
+            self._stalled_until = self._clock.now()
+            self._forgive(self._stalled_until)
+
+    @contextmanager
+    def _change(self) -> Iterator[Change]:
+        """One transition: all of it or, on an exception, nothing."""
+        with self._lock:
+            change = Change(self._tables, self._seq, self._clock.now(), self._new_id)
+            yield change
+            jobs.settle_jobs(change)
+            rows = change.rows()
+            if rows or change.events:
+                for row in rows:
+                    self._tables.apply(row)
+                self._seq = change.seq
+                self._journal.append(change.seq, rows, change.events)
+        if rows or change.events:
+            events, touched = tuple(change.events), frozenset(change.workers)
+            changed = Changed(change.seq, events, touched)
+            for listener in self._listeners:
+                listener(changed)
+
+    def _join_token(self, slice_uid: str, index: int) -> str:
+        """Derived, so that a repeated create hands out the same one."""
+        key = self._tables.meta["join_key"].encode()
+        return hmac.new(key, f"{slice_uid}/{index}".encode(), sha256).hexdigest()
+
+    def _load_of(self, worker_uid: str) -> WorkerLoad:
+        tables = self._tables
+        worker = tables.workers[worker_uid]
+        return WorkerLoad(
+            worker=worker,
+            free=tables.free_on(worker),
+            live=len(tables.live_of_worker(worker_uid)),
+            heard_at=tables.heard.get(worker_uid, 0.0),
+            interval=self.interval(),
+        )
+
+    def _gang(self, gang_uid: str) -> Gang:
+        members = sorted(
+            self._tables.gangs[gang_uid].values(), key=lambda a: a.task_index
+        )
+        first = members[0]
+        return Gang(gang_uid, first.job_uid, first.slice_name, tuple(members))
+
+    def _forgive(self, now: float) -> None:
+        """After a stall or a restart silence and idleness count from now."""
+        for worker_uid in self._tables.workers:
+            self._tables.heard[worker_uid] = now
+        for slice_name in self._tables.slices:
+            self._tables.note_busy(slice_name, now)
