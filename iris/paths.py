@@ -1,0 +1,32 @@
+"""Where things lie: a person's records, and the folders that travel with Iris."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+_PACKAGE = Path(__file__).resolve().parent
+
+
+def iris_home() -> Path:
+    """The folder of a person's records: `$IRIS_HOME`, or `~/.iris`."""
+    named = os.environ.get("IRIS_HOME", "")
+    return Path(named).expanduser().absolute() if named else Path.home() / ".iris"
+
+
+def examples_folder() -> Path:
+    """Cluster files and jobs to start from."""
+    return shipped_folder("examples")
+
+
+def bootstrap_folder() -> Path:
+    """The scripts that a fresh VM runs."""
+    return shipped_folder("bootstrap")
+
+
+def shipped_folder(name: str) -> Path:
+    """A folder beside the package in a checkout, inside it in an installation."""
+    beside = _PACKAGE.parent
+    if (beside / "setup.cfg").is_file():
+        return beside / name
+    return _PACKAGE / "shipped" / name
