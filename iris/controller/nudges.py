@@ -1,0 +1,40 @@
+"""Nudges: one empty datagram to a worker that has something new to do."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+
+from iris.controller.change import Changed
+from iris.controller.state import State
+
+
+class Nudger:
+    """Listens to State; never blocks, and a lost datagram does no harm."""
+
+    def __init__(self, state: State) -> None:
+        self._state = state
+        self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self._socket.setblocking(False)
+        self.sent = 0
+
+    def tell(self, changed: Changed) -> None:
+        """Nudge the workers that a change concerns."""
+        if not changed.workers:
+            return
+        with self._state.reading() as tables:
+            workers = [tables.workers.get(uid) for uid in changed.workers]
+        for worker in workers:
+            if worker is not None and worker.nudge_port:
+                self._send((worker.address, worker.nudge_port))
+
+    def _send(self, address: tuple[str, int]) -> None:
+        # a full buffer, a closed port or a closed socket only delays the worker
+        # until its next heartbeat
+        with contextlib.suppress(OSError):
+            self._socket.sendto(b"", address)
+            self.sent += 1
+
+    def close(self) -> None:
+        """Send nothing any more."""
+        self._socket.close()

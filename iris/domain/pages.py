@@ -1,0 +1,58 @@
+"""The bodies and pages of the API that are not nouns of their own."""
+
+from __future__ import annotations
+
+from typing import Generic, TypeVar
+
+import msgspec
+
+from iris.domain.views import JobView, LogLine, Submission
+
+T = TypeVar("T")
+
+
+class Page(msgspec.Struct, Generic[T], frozen=True):
+    """A part of a list; `next_page` asks for the next one, empty at the end."""
+
+    items: tuple[T, ...]
+    next_page: str = ""
+
+
+class SubmissionBatch(msgspec.Struct, frozen=True):
+    """Jobs to accept together: all of them or none."""
+
+    submissions: tuple[Submission, ...]
+
+
+class JobBatch(msgspec.Struct, frozen=True):
+    """The jobs of a batch, in the order of its submissions."""
+
+    jobs: tuple[JobView, ...]
+
+
+class CancelRequest(msgspec.Struct, frozen=True):
+    """Why a job should end; the body may be left out."""
+
+    because: str = ""
+
+
+class LogPage(msgspec.Struct, frozen=True):
+    """Output from a cursor on; `complete` once nothing will follow."""
+
+    items: tuple[LogLine, ...]
+    cursor: int
+    complete: bool
+
+
+class TextPage(msgspec.Struct, frozen=True):
+    """Lines of text, the oldest first; `cursor` is where the next ones begin."""
+
+    lines: tuple[str, ...]
+    cursor: int
+
+
+class BundleKept(msgspec.Struct, frozen=True):
+    """A bundle that the controller has."""
+
+    sha256: str
+    size_bytes: int
