@@ -1,0 +1,55 @@
+"""The port to what has ended: read from the database, never through State."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import msgspec
+
+from iris.domain.events import Event
+from iris.domain.fleet import BootPhase
+from iris.domain.jobs import Attempt, Job, Task
+from iris.domain.states import JobState, TaskState
+
+
+class JobFilter(msgspec.Struct, frozen=True):
+    """Which ended jobs are asked for; empty fields allow everything."""
+
+    state: JobState | None = None
+    user: str = ""
+    name: str = ""
+
+
+class EventFilter(msgspec.Struct, frozen=True):
+    """Which events are asked for; empty fields allow everything."""
+
+    job_uid: str = ""
+    slice_name: str = ""
+
+
+class History(Protocol):
+    """What the Archive answers; durable rows only."""
+
+    def job(self, uid: str) -> Job | None:
+        """Any job that is kept, ended or not."""
+
+    def ended_jobs(self, wanted: JobFilter, before: int, limit: int) -> tuple[Job, ...]:
+        """Ended jobs with `order` below `before`, the newest first."""
+
+    def task_counts(self, job_uid: str) -> dict[TaskState, int]:
+        """How many rows of tasks are in each state."""
+
+    def tasks(self, job_uid: str, first: int, last: int) -> tuple[Task, ...]:
+        """The rows of tasks `first` to `last` (without it), in order of index."""
+
+    def attempts(self, job_uid: str, index: int) -> tuple[Attempt, ...]:
+        """Every attempt at a task, the first one first."""
+
+    def attempt(self, uid: str) -> Attempt | None:
+        """One attempt, ended or not."""
+
+    def events(self, wanted: EventFilter, after: int, limit: int) -> tuple[Event, ...]:
+        """Events with a number above `after`, in order."""
+
+    def phases(self, slice_name: str) -> tuple[BootPhase, ...]:
+        """The boot of a slice, deleted ones too, in order."""
