@@ -25,8 +25,6 @@ def bootstrap_folder() -> Path:
 
 
 def shipped_folder(name: str) -> Path:
-    """A folder beside the package in a checkout, inside it in an installation."""
-    beside = _PACKAGE.parent
-    if (beside / "setup.cfg").is_file():
-        return beside / name
-    return _PACKAGE / "shipped" / name
+    """A folder inside the package where Iris is installed, beside it in a checkout."""
+    inside = _PACKAGE / "shipped" / name
+    return inside if inside.is_dir() else _PACKAGE.parent / name

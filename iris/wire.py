@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from functools import cache
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -16,7 +16,10 @@ from iris.errors import IrisError, UsageError
 T = TypeVar("T")
 
 _ENCODER = msgspec.json.Encoder()
-_AT = re.compile(r"^(?P<fault>.*) - at `(?P<key>key in )?\$?(?P<path>[^`]*)`$", re.S)
+_DECODERS: dict[Any, msgspec.json.Decoder[Any]] = {}
+_AT = re.compile(
+    r"^(?P<fault>.*) - at `(?P<key>key in )?\$?(?P<path>[^`]*)`$", re.DOTALL
+)
 
 
 def encode(value: object) -> bytes:
@@ -27,7 +30,7 @@ def encode(value: object) -> bytes:
 def decode(content: bytes | str, kind: type[T]) -> T:
     """A struct from its JSON. Raises UsageError that names the path at fault."""
     try:
-        return _decoder(kind).decode(content)
+        return _decoder_of(kind).decode(content)
     except msgspec.ValidationError as error:
         raise UsageError(_in_house_words(str(error))) from error
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
@@ -63,9 +66,11 @@ def _tree(root: type[IrisError]) -> Iterator[type[IrisError]]:
         yield from _tree(child)
 
 
-@cache
-def _decoder(kind: type[T]) -> msgspec.json.Decoder[T]:
-    return msgspec.json.Decoder(kind)
+def _decoder_of(kind: type[T]) -> msgspec.json.Decoder[T]:
+    found = _DECODERS.get(kind)
+    if found is None:
+        found = _DECODERS[kind] = msgspec.json.Decoder(kind)
+    return found
 
 
 def _in_house_words(fault: str) -> str:

@@ -46,7 +46,7 @@ _CUBES = (
 
 
 def _vm(chips: int, cpus: int, memory_gb: int) -> Resources:
-    return Resources(cpus=cpus, memory_bytes=memory_gb * GB, chips=chips)
+    return Resources(float(cpus), memory_gb * GB, chips)
 
 
 # Sizes as Google's documentation gives them; memory in decimal gigabytes, so that

@@ -1,0 +1,154 @@
+"""The cluster file as frozen structs; each field says what may stand there."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated
+
+import msgspec
+
+from iris.config.kinds import AcceleratorType, Amount, Many, Named, OneOf, Text, Whole
+from iris.config.measures import Duration, Size
+from iris.config.shapes import resources_of
+from iris.domain.accelerators import CATALOGUE
+from iris.domain.fleet import ScaleGroup
+from iris.domain.jobs import Capacity
+
+MOST = 1_000_000_000
+CLUSTER_NAME = Text(
+    r"[a-z]([-a-z0-9]{0,28}[a-z0-9])?",
+    "1 to 30 lower-case letters, digits and -, a letter first, no - last",
+)
+GROUP_NAME = Text(
+    r"[a-z0-9]([-_a-z0-9]*[a-z0-9])?",
+    "lower-case letters, digits, - and _, none of the last two at either end",
+)
+ZONE = Text(r"[a-z]([-a-z0-9]{0,61}[a-z0-9])?", "a zone such as europe-west4-b")
+LABEL_NAME = Text(
+    r"[a-z]([-_./a-z0-9]{0,61}[a-z0-9])?",
+    "names of lower-case letters, digits and -_./, at most 63",
+)
+LABEL_WORDS = Text(
+    r"[-_.a-z0-9A-Z]{0,63}", "text of letters, digits and -_. (a number in quotes)"
+)
+NOT_NEGATIVE = Whole(0, MOST, "a whole number of 0 or more")
+ABOVE_ZERO = Whole(1, MOST, "a whole number above 0")
+ANY_WHOLE = Whole(-MOST, MOST, "a whole number")
+TOKEN = Text(r"[a-z0-9][-.a-z0-9]{0,62}", "lower-case letters, digits, - and .")
+
+
+class Runtime(StrEnum):
+    """What runs an attempt on a VM."""
+
+    PROCESS = "process"
+
+
+class LocalConfig(msgspec.Struct, frozen=True):
+    """Processes of this machine; there is nothing to set."""
+
+
+class ProviderConfig(msgspec.Struct, frozen=True):
+    """Where slices come from: exactly one of these."""
+
+    local: LocalConfig | None = None
+
+    @property
+    def kind(self) -> str:
+        """The name of the provider's module."""
+        names = self.__struct_fields__
+        return next(name for name in names if getattr(self, name) is not None)
+
+
+class ControllerConfig(msgspec.Struct, frozen=True):
+    """The controller's machine and where it listens."""
+
+    port: Annotated[int, Whole(0, 65535, "a port from 1 to 65535, or 0 for any")] = (
+        10000
+    )
+
+
+class WorkerConfig(msgspec.Struct, frozen=True):
+    """What runs attempts, and when a silent worker is given up."""
+
+    runtime: Annotated[Runtime, OneOf(Runtime)] = Runtime.PROCESS
+    suspect_after: Annotated[float, Duration(1.0)] = 15.0
+    lost_after: Annotated[float, Duration(2.0)] = 60.0
+
+
+class AutoscalerConfig(msgspec.Struct, frozen=True):
+    """How often capacity is looked at, and how long idle slices are kept."""
+
+    evaluation_interval: Annotated[float, Duration(0.1)] = 10.0
+    scale_down_delay: Annotated[float, Duration()] = 300.0
+
+
+class RetentionConfig(msgspec.Struct, frozen=True):
+    """How much of the past is kept."""
+
+    events: Annotated[int, Whole(1000, MOST, "a whole number of 1000 or more")] = (
+        200_000
+    )
+
+
+class GroupConfig(msgspec.Struct, frozen=True):
+    """A scale group: what its slices are, how many, and how long each step takes."""
+
+    accelerator: Annotated[str, AcceleratorType()] = ""
+    runtime_version: Annotated[str, TOKEN] = ""
+    machine_type: Annotated[str, TOKEN] = ""
+    cpus: Annotated[float, Amount()] = 0.0
+    memory: Annotated[int, Size()] = 0
+    zones: Annotated[tuple[str, ...], Many(ZONE)] = ()
+    capacity: Annotated[Capacity, OneOf(Capacity)] = Capacity.ON_DEMAND
+    min_slices: Annotated[int, NOT_NEGATIVE] = 0
+    max_slices: Annotated[int, ABOVE_ZERO] = 1
+    priority: Annotated[int, ANY_WHOLE] = 100
+    labels: Annotated[dict[str, str], Named(LABEL_NAME, LABEL_WORDS)] = {}
+    scale_down_delay: Annotated[float | None, Duration()] = None
+    create_timeout: Annotated[float, Duration(1.0)] = 900.0
+    boot_timeout: Annotated[float, Duration(1.0)] = 900.0
+    delete_timeout: Annotated[float, Duration(1.0)] = 600.0
+
+
+class ClusterConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """One cluster, as its file describes it."""
+
+    name: Annotated[str, CLUSTER_NAME]
+    provider: ProviderConfig
+    controller: ControllerConfig = ControllerConfig()
+    worker: WorkerConfig = WorkerConfig()
+    autoscaler: AutoscalerConfig = AutoscalerConfig()
+    retention: RetentionConfig = RetentionConfig()
+    scale_groups: Annotated[dict[str, GroupConfig], GROUP_NAME]
+
+    def groups(self) -> tuple[ScaleGroup, ...]:
+        """The scale groups with all that follows from catalogue and defaults."""
+        return tuple(self._group(name) for name in self.scale_groups)
+
+    def _group(self, name: str) -> ScaleGroup:
+        group = self.scale_groups[name]
+        kind = CATALOGUE.get(group.accelerator)
+        delay = group.scale_down_delay
+        return ScaleGroup(
+            name=name,
+            accelerator=group.accelerator,
+            vms=kind.vms if kind else 1,
+            resources=resources_of(group),
+            zones=group.zones or (self.provider.kind,),
+            capacity=group.capacity,
+            min_slices=group.min_slices,
+            max_slices=group.max_slices,
+            priority=group.priority,
+            labels=group.labels,
+            scale_down_delay=(
+                self.autoscaler.scale_down_delay if delay is None else delay
+            ),
+            create_timeout=group.create_timeout,
+            boot_timeout=group.boot_timeout,
+            delete_timeout=group.delete_timeout,
+            runtime_version=(
+                group.runtime_version or (kind.runtime_version if kind else "")
+            ),
+            machine_type=group.machine_type,
+            topology=kind.topology if kind else "",
+        )
