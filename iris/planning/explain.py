@@ -1,0 +1,246 @@
+"""Why a job cannot be accepted, why it waits, and what becomes of a slice.
+
+Every answer comes out of the rules and plans that decide, never beside them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from iris.domain.fleet import ScaleGroup, Slice
+from iris.domain.jobs import JobSpec
+from iris.domain.states import JobState, SliceState
+from iris.domain.views import Explanation
+from iris.planning import rules
+from iris.planning.autoscaler import plan_capacity
+from iris.planning.lifecycle import deadline
+from iris.planning.plans import CapacityPlan
+from iris.planning.room import shape_of
+from iris.planning.scheduler import (
+    RESERVE_AFTER,
+    Promise,
+    Round,
+    promise_room,
+    ready_count_of,
+    why_it_waits,
+)
+from iris.planning.snapshot import PendingJob, Snapshot
+
+
+def refusal(spec: JobSpec, groups: Sequence[ScaleGroup]) -> str | None:
+    """Why no slice that the cluster could ever have will run the job.
+
+    Names the nearest thing that would fit; None if the job can run.
+    """
+    if not groups:
+        return "the cluster file has no scale groups"
+    if spec.tasks < 1:
+        return f"a job has at least 1 task, {spec.tasks} were asked for"
+    if any(_objection(spec, group) is None for group in groups):
+        return None
+    wanted = spec.constraints.accelerator
+    alike = [group for group in groups if group.accelerator == wanted]
+    if not alike:
+        return _no_such_accelerator(wanted, groups)
+    return _closest_refusal(spec, alike)
+
+
+def explain_job(snapshot: Snapshot, pending: PendingJob, now: float) -> Explanation:
+    """Why the job's tasks wait, what happens next, what would unblock them."""
+    done = promise_room(snapshot, now, ready_count_of)
+    plan = plan_capacity(snapshot, now)
+    promise = _promise_of(done, pending)
+    outlook = _outlook_of(plan, pending)
+    spec = pending.job.spec
+    obstacles = done.room.obstacles(spec, promise.shape) if promise.left else ()
+    return Explanation(
+        job=spec.name,
+        state=_state_of(pending),
+        because=_because(snapshot, done, promise),
+        obstacles=obstacles,
+        autoscaler=outlook or "nothing: there is room for it",
+        next_step=_next_step_of(promise, outlook, now),
+        next_at=_next_at(plan, promise, now),
+        unblock=_unblock(snapshot, promise, plan),
+    )
+
+
+def next_step(row: Slice, group: ScaleGroup | None, now: float) -> str:
+    """What happens to a slice next, and by when."""
+    at = deadline(row, group, 0.0)
+    within = f"within {max(at - now, 0):.0f} s, else it is replaced" if at else ""
+    words = {
+        SliceState.REQUESTED: f"the cloud is asked for it {within}",
+        SliceState.CREATING: f"the cloud brings its VMs up {within}",
+        SliceState.BOOTING: f"its {row.vms} workers register {within}",
+        SliceState.READY: "it takes work",
+        SliceState.DRAINING: "it is deleted once its last attempt has ended",
+        SliceState.FAILED: "it is deleted, and replaced if work waits for it",
+        SliceState.PREEMPTED: "it is deleted, and replaced if work waits for it",
+        SliceState.DELETING: "it is gone once two listings no longer show it",
+        SliceState.DELETED: "nothing: it is gone",
+    }[row.state]
+    if row.state is SliceState.READY and group is not None:
+        return f"{words}; idle for {group.scale_down_delay:.0f} s it may be given back"
+    if row.state is SliceState.DELETING and group is not None:
+        return words + _stuck_words(row, group, now)
+    return words
+
+
+# -- refusals ----------------------------------------------------------------
+
+
+def _objection(spec: JobSpec, group: ScaleGroup) -> str | None:
+    if group.max_slices < 1:
+        return f"group {group.name} has max_slices 0"
+    if spec.constraints.accelerator and not spec.resources.chips:
+        chips = group.resources.chips
+        return f"a task on {group.accelerator} asks for 1 to {chips} chips, not for 0"
+    objected = rules.objection_of_group(spec, group)
+    return objected.words if objected else None
+
+
+def _no_such_accelerator(wanted: str, groups: Sequence[ScaleGroup]) -> str:
+    if not wanted:
+        names = ", ".join(sorted({group.accelerator for group in groups}))
+        return f"every scale group has an accelerator ({names}): ask for one of them"
+    others = [group for group in groups if group.accelerator]
+    if not others:
+        return f"no scale group has {wanted}, nor any other accelerator"
+    nearest = min(others, key=lambda group: (*_distance(wanted, group), group.name))
+    return (
+        f"no scale group has {wanted}; "
+        f"nearest: {nearest.accelerator} in group {nearest.name}"
+    )
+
+
+def _distance(wanted: str, group: ScaleGroup) -> tuple[bool, float]:
+    """Another family is further away than any size; sizes compare as ratios."""
+    family, _, size = wanted.rpartition("-")
+    other_family, _, other_size = group.accelerator.rpartition("-")
+    if not (size.isdigit() and other_size.isdigit() and int(size) and int(other_size)):
+        return family != other_family, 0.0
+    ratio = int(size) / int(other_size)
+    return family != other_family, max(ratio, 1 / ratio)
+
+
+def _closest_refusal(spec: JobSpec, alike: Sequence[ScaleGroup]) -> str:
+    """Against the group that comes furthest down the table of rules."""
+    misfit = _wrong_number_of_tasks(spec, alike)
+    if misfit:
+        return misfit
+    order = [rules.rule_name(rule) for rule in rules.RULES]
+    reasons: list[tuple[int, str, str]] = []
+    for group in alike:
+        objected = rules.objection_of_group(spec, group)
+        rank = order.index(objected.rule) if objected else len(order)
+        reasons.append((-rank, group.name, _objection(spec, group) or ""))
+    _, name, words = min(reasons)
+    return f"no scale group will do; nearest: group {name}, but {words}"
+
+
+def _wrong_number_of_tasks(spec: JobSpec, alike: Sequence[ScaleGroup]) -> str:
+    sizes = {group.vms for group in alike}
+    is_gang = spec.gang or min(sizes) > 1
+    if not spec.constraints.accelerator or not is_gang:
+        return ""
+    if spec.gang and spec.tasks in sizes:
+        return ""
+    wanted = spec.constraints.accelerator
+    vms = " or ".join(map(str, sorted(sizes)))
+    if spec.tasks in sizes:
+        return f"a slice of {wanted} has {vms} VMs, whose tasks start as a gang"
+    return (
+        f"a slice of {wanted} has {vms} VMs: "
+        f"it runs {vms} tasks, one on each, not {spec.tasks}"
+    )
+
+
+# -- explanations ------------------------------------------------------------
+
+
+def _promise_of(done: Round, pending: PendingJob) -> Promise:
+    for promise in done.promises:
+        if promise.pending.job.uid == pending.job.uid:
+            return promise
+    return Promise(pending, shape_of(pending.job.spec), (), 0)
+
+
+def _outlook_of(plan: CapacityPlan, pending: PendingJob) -> str:
+    uid = pending.job.uid
+    return next((each.because for each in plan.jobs if each.job_uid == uid), "")
+
+
+def _state_of(pending: PendingJob) -> JobState:
+    waiting = pending.ready_count + pending.later_count
+    return JobState.PENDING if waiting == pending.job.spec.tasks else JobState.RUNNING
+
+
+def _because(snapshot: Snapshot, done: Round, promise: Promise) -> str:
+    pending = promise.pending
+    if promise.left:
+        tasks = f"{promise.left} of its {pending.job.spec.tasks} tasks wait"
+        return f"{tasks}: {why_it_waits(snapshot, done, promise)}"
+    if pending.later_count:
+        return f"{pending.later_count} tasks wait for their back-off after a failure"
+    return "it starts in the next turn of the scheduler"
+
+
+def _next_step_of(promise: Promise, outlook: str, now: float) -> str:
+    pending = promise.pending
+    if not promise.left:
+        if pending.later_count:
+            seconds = max(pending.next_ready_at - now, 0)
+            return f"the next attempt starts in {seconds:.0f} s where there is room"
+        return "its tasks start"
+    keep_in = pending.pending_since + RESERVE_AFTER - now
+    kept = (
+        f"in {keep_in:.0f} s a place is kept for it that younger work may not take"
+        if keep_in > 0
+        else "the next place that suits it is its own, ahead of younger work"
+    )
+    return f"{outlook}; {kept}" if outlook else kept
+
+
+def _next_at(plan: CapacityPlan, promise: Promise, now: float) -> float:
+    pending = promise.pending
+    times = [plan.next_at, pending.next_ready_at]
+    if promise.left:
+        times.append(pending.pending_since + RESERVE_AFTER)
+    return min((at for at in times if at > now), default=0.0)
+
+
+def _unblock(snapshot: Snapshot, promise: Promise, plan: CapacityPlan) -> str:
+    """What a person could do about it, where waiting alone may not help."""
+    if not promise.left:
+        return ""
+    spec = promise.pending.job.spec
+    refused = refusal(spec, snapshot.groups)
+    if refused:
+        return f"change the job or the cluster file: {refused}"
+    if snapshot.draining:
+        return "start the cluster again"
+    suited = [g for g in snapshot.groups if rules.objection_of_group(spec, g) is None]
+    growing = {each.group for each in plan.groups if each.coming}
+    if any(group.name in growing for group in suited):
+        return "nothing needs to be done: a slice is on its way"
+    full = [group for group in suited if _is_full(snapshot, group)]
+    if full:
+        names = ", ".join(f"{g.name} (now {g.max_slices})" for g in full)
+        return f"wait until running work ends, or raise max_slices of {names}"
+    return "wait for the end of the back-off, or allow another zone or capacity type"
+
+
+def _is_full(snapshot: Snapshot, group: ScaleGroup) -> bool:
+    is_open = [each for each in snapshot.slices if each.group == group.name]
+    return len(is_open) >= group.max_slices
+
+
+def _stuck_words(row: Slice, group: ScaleGroup, now: float) -> str:
+    left = row.deleting_at + group.delete_timeout - now
+    if left > 0:
+        return f", which may take {left:.0f} s more"
+    return (
+        f"; this is stuck for {-left:.0f} s: "
+        f"`inv worker.confirm-gone {row.name} --no-dry-run` releases its tasks"
+    )
