@@ -138,8 +138,8 @@ def _outlook(
     fleet: _Fleet, growth: Growth, shrinkage: _Shrinkage, now: float
 ) -> GroupOutlook:
     name = fleet.group.name
-    words = [f"{len(fleet.opened)} asked for"] if fleet.opened else []
-    words += sorted({c.because for c in growth.creates if c.group == name})
+    creates = [each.because for each in growth.creates if each.group == name]
+    words = [f"{len(creates)} asked for: {creates[0]}"] if creates else []
     if name in growth.blocked:
         words.append(f"needed, but does not grow: {growth.blocked[name]}")
     words += _stuck(fleet, now)

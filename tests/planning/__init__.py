@@ -1,0 +1,1 @@
+"""Planning: tables, properties, and one test for each trap it answers."""
