@@ -79,7 +79,7 @@ def read_struct(kind: type[S], raw: object, source: str, path: str = "") -> S:
 
 
 def write_struct(value: msgspec.Struct) -> dict[str, object]:
-    """Plain values that `read_struct` turns into the same; what is unset is left out."""
+    """Plain values that `read_struct` turns back; what is unset is left out."""
     written: dict[str, object] = {}
     for field in fields_of(type(value)):
         stands = getattr(value, field.name)

@@ -1,0 +1,135 @@
+"""Reads what has ended from the database, on connections of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import TypeVar
+
+import msgspec
+from sqlalchemy import ColumnElement, Select, func, select
+
+from iris.controller.database import open_for_reading
+from iris.controller.history import EventFilter, JobFilter
+from iris.controller.schema import ATTEMPTS, EVENTS, JOBS, PHASES, TASKS
+from iris.domain.events import Event
+from iris.domain.fleet import BootPhase
+from iris.domain.jobs import Attempt, Job, Task
+from iris.domain.states import TaskState
+
+S = TypeVar("S", bound=msgspec.Struct)
+Query = Select[bytes]
+
+_MOST_IN_ONE_QUERY = 1000  # values that one statement may carry
+
+
+class Archive:
+    """The history on SQLite; any thread may ask. Only what is durable is seen."""
+
+    def __init__(self, database: Path) -> None:
+        self._engine = open_for_reading(database)
+        self._final_counts = lru_cache(maxsize=10_000)(self._count_tasks)
+
+    def job(self, uid: str) -> Job | None:
+        """Any job that is kept, ended or not."""
+        return self._one(Job, select(JOBS.c.body).where(JOBS.c.uid == uid))
+
+    def ended_jobs(self, wanted: JobFilter, before: int, limit: int) -> tuple[Job, ...]:
+        """Ended jobs with `order` below `before`, the newest first."""
+        query = (
+            select(JOBS.c.body)
+            .where(JOBS.c.ended_at > 0, JOBS.c.place < before)
+            .order_by(JOBS.c.place.desc())
+            .limit(limit)
+        )
+        if wanted.state is not None:
+            query = query.where(JOBS.c.state == wanted.state.value)
+        if wanted.user:
+            query = query.where(JOBS.c.user == wanted.user)
+        if wanted.name:
+            query = query.where(JOBS.c.name == wanted.name)
+        return self._many(Job, query)
+
+    def task_counts(self, job_uid: str) -> dict[TaskState, int]:
+        """How many rows of tasks are in each state; counted once after the end."""
+        query = select(JOBS.c.ended_at).where(JOBS.c.uid == job_uid)
+        with self._engine.connect() as connection:
+            ended_at = connection.execute(query).scalar_one_or_none()
+        count = self._final_counts if ended_at else self._count_tasks
+        return dict(count(job_uid))
+
+    def tasks(self, job_uid: str, first: int, last: int) -> tuple[Task, ...]:
+        """The rows of tasks `first` to `last` (without it), in order of index."""
+        index = TASKS.c.idx
+        query = select(TASKS.c.body).where(TASKS.c.job_uid == job_uid)
+        query = query.where(index >= first, index < last).order_by(index)
+        return self._many(Task, query)
+
+    def attempts(self, job_uid: str, index: int) -> tuple[Attempt, ...]:
+        """Every attempt at a task, the first one first."""
+        columns = ATTEMPTS.c
+        query = (
+            select(columns.body)
+            .where(columns.job_uid == job_uid, columns.task_index == index)
+            .order_by(columns.number)
+        )
+        return self._many(Attempt, query)
+
+    def attempts_by_uid(self, uids: Sequence[str]) -> dict[str, Attempt]:
+        """Those of some attempts that are kept, ended or not."""
+        found: dict[str, Attempt] = {}
+        for first in range(0, len(uids), _MOST_IN_ONE_QUERY):
+            asked = uids[first : first + _MOST_IN_ONE_QUERY]
+            query = select(ATTEMPTS.c.body).where(ATTEMPTS.c.uid.in_(asked))
+            found |= {a.uid: a for a in self._many(Attempt, query)}
+        return found
+
+    def events(self, wanted: EventFilter, after: int, limit: int) -> tuple[Event, ...]:
+        """Events with a number above `after`, in order."""
+        query = _events_of(wanted).where(EVENTS.c.seq > after)
+        return self._many(Event, query.order_by(EVENTS.c.seq).limit(limit))
+
+    def newest_events(self, wanted: EventFilter, limit: int) -> tuple[Event, ...]:
+        """The last events there are, in order."""
+        query = _events_of(wanted).order_by(EVENTS.c.seq.desc()).limit(limit)
+        return self._many(Event, query)[::-1]
+
+    def phases(self, slice_name: str) -> tuple[BootPhase, ...]:
+        """The boot of a slice, deleted ones too, in order."""
+        query = select(PHASES.c.body).where(PHASES.c.slice_name == slice_name)
+        return self._many(BootPhase, query.order_by(PHASES.c.n))
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._engine.dispose()
+
+    def _count_tasks(self, job_uid: str) -> tuple[tuple[TaskState, int], ...]:
+        state = TASKS.c.state
+        query = select(state, func.count()).where(TASKS.c.job_uid == job_uid)
+        with self._engine.connect() as connection:
+            rows = connection.execute(query.group_by(state)).all()
+        return tuple((TaskState(name), count) for name, count in rows)
+
+    def _one(self, kind: type[S], query: Query) -> S | None:
+        with self._engine.connect() as connection:
+            body = connection.execute(query).scalar_one_or_none()
+        return None if body is None else msgspec.msgpack.decode(body, type=kind)
+
+    def _many(self, kind: type[S], query: Query) -> tuple[S, ...]:
+        with self._engine.connect() as connection:
+            bodies = connection.execute(query).scalars().all()
+        decode = msgspec.msgpack.Decoder(kind).decode
+        return tuple(decode(body) for body in bodies)
+
+
+def _events_of(wanted: EventFilter) -> Query:
+    query = select(EVENTS.c.body)
+    for condition in _conditions(wanted):
+        query = query.where(condition)
+    return query
+
+
+def _conditions(wanted: EventFilter) -> list[ColumnElement[bool]]:
+    asked = {"job_uid": wanted.job_uid, "slice_name": wanted.slice_name}
+    return [EVENTS.c[name] == value for name, value in asked.items() if value]

@@ -1,0 +1,195 @@
+"""Makes State durable: transitions of many requests share one database commit."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import msgspec
+from sqlalchemy import Connection
+from sqlalchemy.exc import SQLAlchemyError
+
+from iris.controller.database import Lock, open_for_writing, store_failed
+from iris.controller.journal import Key, Restored, Row
+from iris.controller.restoring import load_restored
+from iris.controller.rows import (
+    KEPT,
+    PRUNE_EVENTS,
+    PUT_EVENT,
+    PUT_PROGRESS,
+    event_values,
+)
+from iris.domain.events import Event
+from iris.errors import Late, StoreFailed
+
+_PRUNE_STEP = 500  # events dropped in one commit beyond as many as it adds
+Latest = dict[str, dict[Key, msgspec.Struct | str | None]]
+
+
+class _Pending:
+    """What waits for the next commit; the last write to a key is the one that stays."""
+
+    def __init__(self) -> None:
+        self.seq = 0
+        self.rows: Latest = {}
+        self.events: list[Event] = []
+
+    def add(self, seq: int, rows: Sequence[Row], events: Sequence[Event]) -> None:
+        self.seq = seq
+        for table, key, entity in rows:
+            self.rows.setdefault(table, {})[key] = entity
+        self.events += events
+
+
+class Store:
+    """The journal on SQLite; the only owner of its file while it is open."""
+
+    def __init__(
+        self,
+        database: Path,
+        holder: str,
+        *,
+        keep_events: int = 200_000,
+        on_failure: Callable[[StoreFailed], None] | None = None,
+    ) -> None:
+        """Open or make the database. Raises Held or StoreFailed."""
+        self._database = database
+        self._keep_events = keep_events
+        self._on_failure = on_failure
+        self._lock = _take_lock(database, holder)
+        try:
+            self._engine = open_for_writing(database)
+        except BaseException:
+            self._lock.release()
+            raise
+        self._changed = threading.Condition()
+        self._pending = _Pending()
+        self._durable_seq = 0
+        self._event_count = 0
+        self._failure: StoreFailed | None = None
+        self._closing = False
+        self._thread = threading.Thread(target=self._commit_until_closed, name="store")
+
+    def load(self) -> Restored:
+        """All that lives; commits are made from now on. Raises StoreFailed."""
+        try:
+            with self._engine.begin() as connection:
+                restored = load_restored(connection)
+                query = "SELECT count(*) FROM events"
+                self._event_count = connection.exec_driver_sql(query).scalar_one()
+        except (SQLAlchemyError, msgspec.MsgspecError) as error:
+            raise store_failed(self._database, error) from error
+        self._durable_seq = self._pending.seq = restored.seq
+        self._thread.start()
+        return restored
+
+    def append(self, seq: int, rows: Sequence[Row], events: Sequence[Event]) -> None:
+        """Take one transition for the next commit."""
+        with self._changed:
+            self._pending.add(seq, rows, events)
+            self._changed.notify_all()
+
+    @property
+    def durable_seq(self) -> int:
+        """The newest sequence number that survives a crash."""
+        return self._durable_seq
+
+    def wait_durable(self, seq: int, timeout: float | None = None) -> None:
+        """Return once `seq` is durable. Raises StoreFailed or Late."""
+        if self._durable_seq >= seq:
+            return
+        with self._changed:
+            self._changed.wait_for(
+                lambda: self._durable_seq >= seq or self._failure is not None, timeout
+            )
+            if self._durable_seq >= seq:
+                return
+            if self._failure is not None:
+                raise self._failure
+        raise Late(
+            f"change {seq} is not durable after {timeout} s; "
+            f"the newest that is: {self._durable_seq}"
+        )
+
+    def close(self) -> None:
+        """Commit what is pending and let go of the file."""
+        with self._changed:
+            self._closing = True
+            self._changed.notify_all()
+        if self._thread.ident is not None:
+            self._thread.join()
+        with self._changed:
+            self._failure = self._failure or StoreFailed("the database is closed")
+            self._changed.notify_all()
+        self._engine.dispose()
+        self._lock.release()
+
+    def _commit_until_closed(self) -> None:
+        try:
+            with self._engine.connect() as connection:
+                while (batch := self._next_batch()) is not None:
+                    self._commit(connection, batch)
+        except Exception as error:  # any fault must end the process
+            self._fail(store_failed(self._database, error))
+
+    def _next_batch(self) -> _Pending | None:
+        with self._changed:
+            self._changed.wait_for(
+                lambda: self._pending.seq > self._durable_seq or self._closing
+            )
+            if self._pending.seq <= self._durable_seq:
+                return None
+            batch, self._pending = self._pending, _Pending()
+            self._pending.seq = batch.seq
+            return batch
+
+    def _commit(self, connection: Connection, batch: _Pending) -> None:
+        with connection.begin():
+            for table, entities in batch.rows.items():
+                _write(connection, table, entities)
+            if batch.events:
+                values = [event_values(event) for event in batch.events]
+                connection.exec_driver_sql(PUT_EVENT, values)
+            count = self._event_count + len(batch.events)
+            count -= self._prune(connection, count, len(batch.events))
+            connection.exec_driver_sql(PUT_PROGRESS, (1, batch.seq))
+        self._event_count = count
+        with self._changed:
+            self._durable_seq = batch.seq
+            self._changed.notify_all()
+
+    def _prune(self, connection: Connection, count: int, added: int) -> int:
+        surplus = min(count - self._keep_events, added + _PRUNE_STEP)
+        if surplus <= 0:
+            return 0
+        connection.exec_driver_sql(PRUNE_EVENTS, (surplus,))
+        return surplus
+
+    def _fail(self, failure: StoreFailed) -> None:
+        with self._changed:
+            self._failure = failure
+            self._changed.notify_all()
+        if self._on_failure is not None:
+            self._on_failure(failure)
+
+
+def _take_lock(database: Path, holder: str) -> Lock:
+    try:
+        return Lock(database, holder)
+    except OSError as error:
+        raise store_failed(database, error) from error
+
+
+def _write(
+    connection: Connection,
+    table: str,
+    entities: dict[Key, msgspec.Struct | str | None],
+) -> None:
+    kept = KEPT[table]
+    puts = [kept.values(k, e) for k, e in entities.items() if e is not None]
+    drops = [key for key, entity in entities.items() if entity is None]
+    if puts:
+        connection.exec_driver_sql(kept.put, puts)
+    if drops:
+        connection.exec_driver_sql(kept.drop, drops)
