@@ -61,7 +61,6 @@ SLICES = _table(
     _text("uid"),
     _text("state"),
     Column("deleted_at", Float, nullable=False),  # 0 until then
-    Index("slices_by_end", "deleted_at"),
 )
 WORKERS = _table(
     "workers",

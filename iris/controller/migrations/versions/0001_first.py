@@ -63,7 +63,6 @@ def _make_fleet() -> None:
         _time("deleted_at"),
         _body(),
     )
-    op.create_index("slices_by_end", "slices", ["deleted_at"])
     op.create_table("workers", _key("uid"), _text("slice_name"), _body())
     op.create_index("workers_by_slice", "workers", ["slice_name"])
     op.create_table(

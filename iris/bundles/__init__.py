@@ -1,0 +1,6 @@
+"""The user's code as one file, named by its SHA-256."""
+
+from iris.bundles.packing import MOST_BYTES, Bundle, pack
+from iris.bundles.unpacking import unpack
+
+__all__ = ["MOST_BYTES", "Bundle", "pack", "unpack"]
