@@ -120,8 +120,15 @@ def _field(info: msgspec.structs.FieldInfo, hint: Any) -> Field:
         below=below if is_struct else None,
         is_mapping=is_mapping and is_struct,
         required=info.required,
-        default=None if info.required else info.default,
+        default=_default(info),
     )
+
+
+def _default(info: msgspec.structs.FieldInfo) -> object:
+    if info.required:
+        return None
+    made = info.default_factory
+    return info.default if made is msgspec.NODEFAULT else made()
 
 
 def _read_field(field: Field, raw: object, source: str, path: str) -> object:
