@@ -20,6 +20,7 @@ from iris.planning.scheduler import (
     RESERVE_AFTER,
     Promise,
     Round,
+    half_ready,
     promise_room,
     ready_count_of,
     why_it_waits,
@@ -181,6 +182,8 @@ def _because(snapshot: Snapshot, done: Round, promise: Promise) -> str:
     if promise.left:
         tasks = f"{promise.left} of its {pending.job.spec.tasks} tasks wait"
         return f"{tasks}: {why_it_waits(snapshot, done, promise)}"
+    for waiting in half_ready([pending]):
+        return waiting.because
     if pending.later_count:
         return f"{pending.later_count} tasks wait for their back-off after a failure"
     return "it starts in the next turn of the scheduler"

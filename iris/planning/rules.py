@@ -31,6 +31,7 @@ class Candidate(msgspec.Struct, frozen=True):
     slice: Slice | None = None
     load: WorkerLoad | None = None
     kept_for: str = ""  # job that waits too long already, and has it next
+    is_settling: bool = False  # a gang on it has ended and has no verdict yet
 
 
 class Objection(msgspec.Struct, frozen=True):
@@ -176,6 +177,12 @@ def worker_is_not_draining(spec: JobSpec, candidate: Candidate) -> str | None:
     return f"{candidate.uid} drains: {load.worker.draining}"
 
 
+def gang_has_settled(spec: JobSpec, candidate: Candidate) -> str | None:
+    if not candidate.is_settling:
+        return None
+    return f"slice {candidate.slice_name} may be its last gang's again in a moment"
+
+
 # -- what is left of it ------------------------------------------------------
 
 
@@ -211,6 +218,7 @@ STATE_RULES: tuple[Rule, ...] = (
     slice_is_ready,
     worker_answers,
     worker_is_not_draining,
+    gang_has_settled,
 )
 FREE_RULES: tuple[Rule, ...] = (
     place_is_not_kept,

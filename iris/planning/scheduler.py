@@ -14,13 +14,13 @@ import msgspec
 
 from iris.domain.fleet import ScaleGroup, Slice
 from iris.domain.jobs import Band
-from iris.domain.states import SLICE_COMING
+from iris.domain.states import ATTEMPT_ENDED, SLICE_COMING, AttemptState
 from iris.domain.views import Obstacle
 from iris.planning import rules
 from iris.planning.plans import Placement, SchedulingPlan, Waiting
 from iris.planning.room import Room, Shape, Taken, shape_of
 from iris.planning.rules import Candidate
-from iris.planning.snapshot import PendingJob, Snapshot, WorkerLoad
+from iris.planning.snapshot import Gang, PendingJob, Snapshot, WorkerLoad
 
 RESERVE_AFTER = 30.0  # seconds; longer than most small tasks take to go round once
 
@@ -57,7 +57,7 @@ def plan_assignments(snapshot: Snapshot, now: float) -> SchedulingPlan:
             waiting.append(Waiting(uid, promise.left, because))
     return SchedulingPlan(
         placements=tuple(_placement(each) for each in done.promises if each.taken),
-        waiting=tuple(waiting) + tuple(_half_ready(snapshot.pending)),
+        waiting=tuple(waiting) + tuple(half_ready(snapshot.pending)),
         next_at=_next_at(snapshot, done, now),
     )
 
@@ -111,8 +111,9 @@ def ready_candidates(snapshot: Snapshot) -> list[Candidate]:
     for load in snapshot.workers:
         name = load.worker.slice_name
         live[name] = live.get(name, 0) + load.live
+    settling = {gang.slice_name for gang in snapshot.gangs if _is_settling(gang)}
     found = [
-        _candidate(load, home, groups[home.group])
+        _candidate(load, home, groups[home.group], home.name in settling)
         for load in snapshot.workers
         if (home := slices.get(load.worker.slice_name)) and home.group in groups
     ]
@@ -138,7 +139,8 @@ def why_it_waits(snapshot: Snapshot, done: Round, promise: Promise) -> str:
     return f"{words}; {_coming_words(snapshot, promise.pending)}"
 
 
-def _half_ready(pending: Iterable[PendingJob]) -> Iterable[Waiting]:
+def half_ready(pending: Iterable[PendingJob]) -> Iterable[Waiting]:
+    """Gangs of which only a part may start, so none of it does."""
     for each in pending:
         tasks = each.job.spec.tasks
         if each.job.spec.gang and 0 < each.ready_count < tasks:
@@ -169,7 +171,14 @@ def _has_more(promise: Promise) -> bool:
     return not promise.pending.job.spec.gang and taken > len(promise.pending.ready)
 
 
-def _candidate(load: WorkerLoad, home: Slice, group: ScaleGroup) -> Candidate:
+def _is_settling(gang: Gang) -> bool:
+    states = {attempt.state for attempt in gang.attempts}
+    return states <= ATTEMPT_ENDED and states != {AttemptState.SUCCEEDED}
+
+
+def _candidate(
+    load: WorkerLoad, home: Slice, group: ScaleGroup, is_settling: bool
+) -> Candidate:
     return Candidate(
         uid=load.worker.uid,
         slice_name=home.name,
@@ -181,6 +190,7 @@ def _candidate(load: WorkerLoad, home: Slice, group: ScaleGroup) -> Candidate:
         whole=load.worker.resources,
         slice=home,
         load=load,
+        is_settling=is_settling,
     )
 
 
