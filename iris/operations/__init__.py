@@ -1,0 +1,1 @@
+"""What commands do: each reads like the runbook that it replaces."""
