@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import cache
 from typing import Any, TypeVar
 
@@ -35,6 +35,14 @@ def decode(content: bytes | str, kind: type[T]) -> T:
         raise UsageError(_in_house_words(str(error))) from error
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise UsageError(f"not JSON: {error}") from error
+
+
+def convert(values: Mapping[str, str], kind: type[T]) -> T:
+    """A struct from words, as queries carry them. Raises UsageError."""
+    try:
+        return msgspec.convert(values, kind, strict=False)
+    except msgspec.ValidationError as error:
+        raise UsageError(_in_house_words(str(error))) from error
 
 
 def error_to_problem(error: IrisError) -> Problem:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol
 
 import msgspec
@@ -45,11 +46,14 @@ class History(Protocol):
     def attempts(self, job_uid: str, index: int) -> tuple[Attempt, ...]:
         """Every attempt at a task, the first one first."""
 
-    def attempt(self, uid: str) -> Attempt | None:
-        """One attempt, ended or not."""
+    def attempts_by_uid(self, uids: Sequence[str]) -> dict[str, Attempt]:
+        """Those of some attempts that are kept, ended or not."""
 
     def events(self, wanted: EventFilter, after: int, limit: int) -> tuple[Event, ...]:
         """Events with a number above `after`, in order."""
+
+    def newest_events(self, wanted: EventFilter, limit: int) -> tuple[Event, ...]:
+        """The last events, in order."""
 
     def phases(self, slice_name: str) -> tuple[BootPhase, ...]:
         """The boot of a slice, deleted ones too, in order."""

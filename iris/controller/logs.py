@@ -29,6 +29,7 @@ from iris.controller.frames import (
 from iris.domain.views import LogLine
 from iris.errors import StoreFailed, UsageError
 
+PAGE_BYTES = 1 << 20  # of output in one page, give or take one frame
 MOST_INDEXES = 4096  # jobs whose offsets are kept in memory
 _LOG = logging.getLogger(__name__)
 
@@ -40,6 +41,18 @@ class Piece(msgspec.Struct, frozen=True):
     number: int
     offset: int
     content: bytes
+
+
+class LogFilter(msgspec.Struct, frozen=True):
+    """Which output is asked for; None allows all."""
+
+    task: int | None = None
+    number: int | None = None  # of the attempt
+
+    def takes(self, frame: Frame) -> bool:
+        """Is the frame asked for?"""
+        is_task = self.task in (None, frame.task)
+        return is_task and self.number in (None, frame.number)
 
 
 class LogStore:
@@ -80,10 +93,8 @@ class LogStore:
         self,
         job_uid: str,
         cursor: int,
+        wanted: LogFilter,
         *,
-        task: int | None = None,
-        number: int | None = None,
-        most_bytes: int = 1 << 20,
         most_lines: int = 1000,
     ) -> tuple[tuple[LogLine, ...], int]:
         """Output from a cursor on, and the cursor to go on with.
@@ -91,11 +102,11 @@ class LogStore:
         Raises UsageError for a cursor that was never handed out.
         """
         lines: list[LogLine] = []
-        room = most_bytes
+        room = PAGE_BYTES
         frames = _frames(self._path(job_uid), cursor, self.end(job_uid))
         for frame, content in frames:
             cursor = frame.end
-            if task not in (None, frame.task) or number not in (None, frame.number):
+            if not wanted.takes(frame):
                 continue
             lines.append(LogLine(cursor, frame.task, frame.number, frame.at, content))
             room -= len(content)
@@ -127,7 +138,7 @@ class LogStore:
     def delete(self, job_uid: str) -> None:
         """Forget a job's output."""
         with self._opened(job_uid) as file, self._lock:
-            del self._files[job_uid]
+            self._files.pop(job_uid, None)
             file.path.unlink(missing_ok=True)
 
     @contextmanager

@@ -1,0 +1,84 @@
+"""What a submission must be before State sees it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+
+from msgspec.structs import replace
+
+from iris.domain.fleet import ScaleGroup
+from iris.domain.jobs import JobSpec
+from iris.domain.views import Submission
+from iris.errors import JobRefused
+from iris.planning.explain import refusal
+
+MOST_TASKS = 1_000_000
+MOST_COMMAND_BYTES = 128 * 1024  # what Linux passes to a process in one argument
+MOST_ENV_BYTES = 128 * 1024
+LONGEST_GRACE = 3600.0  # seconds between the stop signal and SIGKILL
+LONGEST_RUN = 366 * 86400.0  # seconds
+MOST_RETRIES = 1_000_000
+MOST_CPUS = 1e6
+MOST_MEMORY = 1 << 53
+MOST_CHIPS = 1_000_000
+_NAME = re.compile(r"[a-z0-9][-a-z0-9_.]{0,62}")
+_CLIENT_ID = re.compile(r"[\x21-\x7e]{1,128}")
+_VARIABLE = re.compile(r"[^=\0]{1,256}")
+
+
+def admit(
+    submission: Submission,
+    groups: tuple[ScaleGroup, ...],
+    has_bundle: Callable[[str], bool],
+) -> Submission:
+    """The submission as State takes it. Raises JobRefused."""
+    spec = replace(submission.spec, name=submission.spec.name or "job")
+    if not _CLIENT_ID.fullmatch(submission.client_id):
+        raise JobRefused("client_id: expected 1 to 128 visible ASCII characters")
+    for fault in (*_faults_of_words(spec), *_faults_of_numbers(spec)):
+        raise JobRefused(fault)
+    if spec.bundle and not has_bundle(spec.bundle):
+        raise JobRefused(
+            f"spec.bundle: there is no bundle {spec.bundle[:80]!r}",
+            hint="Upload it first: PUT /v1/bundles/SHA256.",
+        )
+    because = refusal(spec, groups)
+    if because is not None:
+        raise JobRefused(because)
+    return Submission(submission.client_id, spec)
+
+
+def _faults_of_words(spec: JobSpec) -> Iterable[str]:
+    if not _NAME.fullmatch(spec.name):
+        yield (
+            "spec.name: expected at most 63 of a-z, 0-9, -, _ and ., "
+            f"a letter or digit first, got {spec.name[:80]!r}"
+        )
+    if not spec.command or not spec.command[0]:
+        yield "spec.command: expected a program and its arguments, got none"
+    if any("\0" in word for word in spec.command):
+        yield "spec.command: a word holds a NUL"
+    if sum(len(word.encode()) + 1 for word in spec.command) > MOST_COMMAND_BYTES:
+        yield f"spec.command: expected at most {MOST_COMMAND_BYTES} bytes"
+    for name, value in spec.env.items():
+        if not _VARIABLE.fullmatch(name) or "\0" in value:
+            yield f"spec.env: {name[:80]!r} cannot be a variable of the environment"
+    if sum(len(f"{k}={v}".encode()) for k, v in spec.env.items()) > MOST_ENV_BYTES:
+        yield f"spec.env: expected at most {MOST_ENV_BYTES} bytes"
+
+
+def _faults_of_numbers(spec: JobSpec) -> Iterable[str]:
+    bounds: tuple[tuple[str, float, float, float], ...] = (
+        ("tasks", spec.tasks, 1, MOST_TASKS),
+        ("max_retries", spec.max_retries, 0, MOST_RETRIES),
+        ("max_losses", spec.max_losses, 0, MOST_RETRIES),
+        ("run_timeout", spec.run_timeout, 0, LONGEST_RUN),
+        ("stop_grace", spec.stop_grace, 0, LONGEST_GRACE),
+        ("resources.cpus", spec.resources.cpus, 0, MOST_CPUS),
+        ("resources.memory_bytes", spec.resources.memory_bytes, 0, MOST_MEMORY),
+        ("resources.chips", spec.resources.chips, 0, MOST_CHIPS),
+    )
+    for name, value, least, most in bounds:
+        if not least <= value <= most:
+            yield f"spec.{name}: expected {least:g} to {most:g}, got {value:g}"

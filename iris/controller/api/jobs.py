@@ -1,0 +1,157 @@
+"""Jobs: accept, list, cancel, explain; their tasks and attempts."""
+
+from __future__ import annotations
+
+import msgspec
+from msgspec.structs import replace
+
+from iris.controller.admission import admit
+from iris.controller.api.query import limited, page_number
+from iris.controller.api.route import MIB, READERS, USERS, Call, NoQuery, Routes
+from iris.controller.auth import Caller
+from iris.controller.history import JobFilter
+from iris.controller.parts import Parts
+from iris.controller.views import NEWEST
+from iris.domain.access import Role
+from iris.domain.jobs import Job
+from iris.domain.pages import CancelRequest, JobBatch, Page, SubmissionBatch
+from iris.domain.states import JobState, TaskState
+from iris.domain.views import AttemptView, Explanation, JobView, Submission, TaskView
+from iris.errors import JobRefused, NotAllowed, NotThere
+
+MOST_IN_A_BATCH = 10_000
+routes = Routes()
+
+
+class JobsQuery(msgspec.Struct, frozen=True):
+    """Which jobs; empty parameters allow all."""
+
+    state: JobState | None = None
+    user: str = ""
+    name: str = ""
+    limit: int = 100
+    page: str = ""
+
+
+class TasksQuery(msgspec.Struct, frozen=True):
+    """Which tasks."""
+
+    state: TaskState | None = None
+    limit: int = 100
+    page: str = ""
+
+
+@routes.add(
+    *("POST", "/v1/jobs"), roles=USERS, body=Submission, answer=JobView, status=201
+)
+def submit(call: Call[Submission, NoQuery]) -> JobView:
+    """Accept a job; the same client id again gives the same job."""
+    return _accept(call.parts, call.caller, (call.body,))[0]
+
+
+@routes.add(
+    *("POST", "/v1/jobs:batch"),
+    roles=USERS,
+    body=SubmissionBatch,
+    most_bytes=64 * MIB,
+    answer=JobBatch,
+    status=201,
+)
+def submit_batch(call: Call[SubmissionBatch, NoQuery]) -> JobBatch:
+    """Accept many jobs in one transition: all of them or none."""
+    if len(call.body.submissions) > MOST_IN_A_BATCH:
+        raise JobRefused(f"submissions: expected at most {MOST_IN_A_BATCH}")
+    return JobBatch(_accept(call.parts, call.caller, call.body.submissions))
+
+
+@routes.add("GET", "/v1/jobs", roles=READERS, query=JobsQuery, answer=Page[JobView])
+def list_jobs(call: Call[None, JobsQuery]) -> Page[JobView]:
+    """Jobs, the newest first."""
+    query = call.query
+    wanted = JobFilter(query.state, query.user, query.name)
+    before = page_number(query.page, NEWEST)
+    page = call.parts.jobs.page(wanted, before, limited(query.limit))
+    return Page(tuple(_shown(v, call.caller) for v in page.items), page.next_page)
+
+
+@routes.add("GET", "/v1/jobs/{job}", roles=READERS, answer=JobView)
+def get_job(call: Call[None, NoQuery]) -> JobView:
+    """One job, by name or uid."""
+    jobs = call.parts.jobs
+    return _shown(jobs.view(jobs.find(call.params["job"])), call.caller)
+
+
+@routes.add(
+    *("POST", "/v1/jobs/{job}:cancel"),
+    roles=USERS,
+    body=CancelRequest,
+    body_optional=True,
+    answer=JobView,
+)
+def cancel(call: Call[CancelRequest, NoQuery]) -> JobView:
+    """Ask for a job's end; one that has ended stays as it is."""
+    jobs = call.parts.jobs
+    job = own_job(call.parts, call.caller, call.params["job"])
+    because = call.body.because[:1000]
+    try:
+        call.parts.state.cancel_job(job.uid, call.caller.user, because)
+    except NotThere:
+        call.parts.state.wait_durable()  # it ended meanwhile
+    return jobs.view(job)
+
+
+@routes.add(
+    *("GET", "/v1/jobs/{job}/tasks"),
+    roles=READERS,
+    query=TasksQuery,
+    answer=Page[TaskView],
+)
+def list_tasks(call: Call[None, TasksQuery]) -> Page[TaskView]:
+    """A job's tasks, in order of index."""
+    job = call.parts.jobs.find(call.params["job"])
+    first = page_number(call.query.page, 0)
+    limit = limited(call.query.limit)
+    return call.parts.jobs.tasks(job, call.query.state, first, limit)
+
+
+@routes.add(
+    *("GET", "/v1/jobs/{job}/tasks/{index}/attempts"),
+    roles=READERS,
+    answer=Page[AttemptView],
+)
+def list_attempts(call: Call[None, NoQuery]) -> Page[AttemptView]:
+    """Every attempt at a task, the first one first."""
+    job = call.parts.jobs.find(call.params["job"])
+    return call.parts.jobs.attempts(job, page_number(call.params["index"], 0))
+
+
+@routes.add("GET", "/v1/jobs/{job}/why", roles=READERS, answer=Explanation)
+def why(call: Call[None, NoQuery]) -> Explanation:
+    """Why a job stands where it stands, what happens next, what would unblock it."""
+    return call.parts.jobs.explain(call.parts.jobs.find(call.params["job"]))
+
+
+def own_job(parts: Parts, caller: Caller, name: str) -> Job:
+    """A job that the caller may act on. Raises NotThere and NotAllowed."""
+    job = parts.jobs.find(name)
+    if caller.role is Role.USER and job.user != caller.user:
+        raise NotAllowed(f"job {job.name} belongs to {job.user}, not to {caller.user}")
+    return job
+
+
+def _accept(
+    parts: Parts, caller: Caller, submissions: tuple[Submission, ...]
+) -> tuple[JobView, ...]:
+    with parts.state.reading() as tables:
+        groups = tuple(tables.groups.values())
+    admitted = [admit(each, groups, parts.bundles.has) for each in submissions]
+    uids = parts.state.submit(admitted, caller.user)
+    return tuple(parts.jobs.view(own_job(parts, caller, uid)) for uid in uids)
+
+
+def _shown(view: JobView, caller: Caller) -> JobView:
+    """The values of a job's environment are for its user and for operators."""
+    if caller.role is Role.OPERATOR or caller.user == view.user or not view.spec.env:
+        return view
+    hidden = dict.fromkeys(view.spec.env, "(hidden)")
+    return replace(view, spec=replace(view.spec, env=hidden))

@@ -1,0 +1,108 @@
+"""The output of jobs: pages and streams, and the controller's own log."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import msgspec
+
+from iris.controller.api.jobs import own_job
+from iris.controller.api.query import cursor_from, limited
+from iris.controller.api.route import (
+    OPERATORS,
+    READERS,
+    Call,
+    Media,
+    Routes,
+    Service,
+)
+from iris.controller.logs import LogFilter
+from iris.controller.parts import Parts
+from iris.controller.streams import stream_log
+from iris.controller.tail import read_tail
+from iris.domain.jobs import Job
+from iris.domain.pages import LogPage, TextPage
+from iris.domain.views import LogLine
+from iris.errors import NotThere
+
+routes = Routes()
+
+
+class LogQuery(msgspec.Struct, frozen=True):
+    """Which output, and from where on."""
+
+    cursor: int = 0
+    task: int | None = None
+    attempt: int | None = None
+    limit: int = 1000
+
+
+class FollowQuery(msgspec.Struct, frozen=True):
+    """Which output, and from where on."""
+
+    cursor: int = 0
+    task: int | None = None
+
+
+class TailQuery(msgspec.Struct, frozen=True):
+    """The last lines, or those from a cursor on."""
+
+    lines: int = 200
+    since: int = -1
+
+
+@routes.add(
+    *("GET", "/v1/jobs/{job}/log"), roles=READERS, query=LogQuery, answer=LogPage
+)
+def get_log(call: Call[None, LogQuery]) -> LogPage:
+    """A job's output from a cursor on; complete once nothing will follow."""
+    query = call.query
+    job = _job_with_task(call.parts, call, query.task)
+    has_ended = call.parts.jobs.has_ended(job, query.task)  # before the log is read
+    lines, cursor = call.parts.logs.read(
+        job.uid,
+        cursor_from(query.cursor),
+        LogFilter(query.task, query.attempt),
+        most_lines=limited(query.limit),
+    )
+    at_end = cursor >= call.parts.logs.end(job.uid)
+    return LogPage(lines, cursor, complete=has_ended and at_end)
+
+
+@routes.add(
+    *("GET", "/v1/jobs/{job}/log:stream"),
+    roles=READERS,
+    query=FollowQuery,
+    answer=LogLine,
+    media=Media.EVENTS,
+    service=Service.STREAM,
+)
+def follow_log(call: Call[None, FollowQuery]) -> Iterator[bytes]:
+    """A job's output as it comes; the event `end` says that nothing will follow."""
+    query = call.query
+    job = _job_with_task(call.parts, call, query.task)
+    cursor = cursor_from(query.cursor)
+    call.parts.logs.read(
+        job.uid, cursor, LogFilter(), most_lines=1
+    )  # refuses a wrong cursor now
+    return stream_log(call.parts, job, query.task, cursor, call.has_gone)
+
+
+@routes.add(
+    *("GET", "/v1/controller/log"), roles=OPERATORS, query=TailQuery, answer=TextPage
+)
+def get_controller_log(call: Call[None, TailQuery]) -> TextPage:
+    """The end of the controller's own log."""
+    query = call.query
+    if query.since >= 0:
+        return read_tail(call.parts.log_file, cursor_from(query.since), None)
+    return read_tail(call.parts.log_file, None, limited(query.lines))
+
+
+def _job_with_task(
+    parts: Parts, call: Call[None, LogQuery] | Call[None, FollowQuery], task: int | None
+) -> Job:
+    job = own_job(parts, call.caller, call.params["job"])
+    if task is not None and not 0 <= task < job.spec.tasks:
+        raise NotThere(f"job {job.name} has tasks 0 to {job.spec.tasks - 1}")
+    return job

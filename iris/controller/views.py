@@ -1,0 +1,258 @@
+"""Jobs, tasks and attempts as the API shows them: live ones from memory, others read.
+
+Memory is looked at first and the history after what memory showed is durable: what
+leaves memory in between is then found in the history.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from itertools import islice
+
+from iris.clock import Clock
+from iris.controller.history import History, JobFilter
+from iris.controller.state import State
+from iris.controller.tables import JobTasks, Tables
+from iris.domain.jobs import Attempt, Job, Task
+from iris.domain.pages import Page
+from iris.domain.states import TASK_ENDED, JobState, TaskState
+from iris.domain.views import AttemptView, Explanation, JobView, TaskView
+from iris.errors import NotThere
+from iris.planning.explain import explain_job
+
+NEWEST = 1 << 62  # above the place in line of any job
+_WINDOW = 1000  # rows read at once
+
+
+class JobViews:
+    """Questions about jobs. Thread-safe; holds nothing."""
+
+    def __init__(self, state: State, history: History, clock: Clock) -> None:
+        self._state = state
+        self._history = history
+        self._clock = clock
+
+    def find(self, name_or_uid: str) -> Job:
+        """A job by name or uid. Raises NotThere."""
+        with self._state.reading() as tables:
+            uid = tables.names.get(name_or_uid, name_or_uid)
+            job = tables.jobs.get(uid)
+        if job is None:
+            self._state.wait_durable()
+            job = self._history.job(uid)
+        if job is None:
+            raise NotThere(
+                f"there is no job {name_or_uid[:80]!r}", hint="See `inv job.list`."
+            )
+        return job
+
+    def view(self, job: Job) -> JobView:
+        """A job with the counts of its tasks."""
+        with self._state.reading() as tables:
+            if job.uid in tables.jobs:
+                return _live_view(tables, job.uid)
+        return self._ended_view(self.find(job.uid))
+
+    def page(self, wanted: JobFilter, before: int, limit: int) -> Page[JobView]:
+        """Jobs with a place in line below `before`, the newest first."""
+        live = self._live(wanted, before, limit)
+        self._state.wait_durable()
+        ended = self._history.ended_jobs(wanted, before, limit + 1)
+        shown = {view.uid for _, view in live}
+        fresh = [(j.order, self._ended_view(j)) for j in ended if j.uid not in shown]
+        merged = sorted([*live, *fresh], key=lambda pair: -pair[0])
+        views = tuple(view for _, view in merged[:limit])
+        more = str(merged[limit - 1][0]) if len(merged) > limit else ""
+        return Page(views, more)
+
+    def tasks(
+        self, job: Job, state: TaskState | None, first: int, limit: int
+    ) -> Page[TaskView]:
+        """Tasks from index `first` on, in order."""
+        found: list[TaskView] = []
+        count = job.spec.tasks
+        while first < count and len(found) <= limit:
+            last = min(first + _WINDOW, count)
+            found += [
+                v for v in self._window(job, first, last) if state in (None, v.state)
+            ]
+            first = last
+        more = str(found[limit].index) if len(found) > limit else ""
+        return Page(tuple(found[:limit]), more)
+
+    def attempts(self, job: Job, index: int) -> Page[AttemptView]:
+        """Every attempt at a task, the first one first."""
+        if not 0 <= index < job.spec.tasks:
+            raise NotThere(f"job {job.name} has tasks 0 to {job.spec.tasks - 1}")
+        self._state.wait_durable()
+        attempts = self._history.attempts(job.uid, index)
+        return Page(tuple(_attempt_view(job, attempt) for attempt in attempts))
+
+    def has_ended(self, job: Job, task: int | None) -> bool:
+        """Has the job, or that task of it, ended, and so its log?"""
+        with self._state.reading() as tables:
+            tasks = tables.tasks.get(job.uid)
+            if tasks is None:
+                return True
+            return task is not None and tasks.state(task) in TASK_ENDED
+
+    def explain(self, job: Job) -> Explanation:
+        """Why a job stands where it stands."""
+        snapshot = self._state.snapshot()
+        for pending in snapshot.pending:
+            if pending.job.uid == job.uid:
+                return explain_job(snapshot, pending, self._clock.now())
+        view = self.view(job)
+        return Explanation(
+            job=job.name,
+            state=view.state,
+            because=view.because or _words_of_counts(view.counts),
+            next_step=_next_step(view),
+        )
+
+    def _live(
+        self, wanted: JobFilter, before: int, limit: int
+    ) -> list[tuple[int, JobView]]:
+        with self._state.reading() as tables:
+            jobs = sorted(tables.jobs.values(), key=lambda job: -job.order)
+            matching = (
+                (job.order, _live_view(tables, job.uid))
+                for job in jobs
+                if job.order < before and _is_wanted(tables, job, wanted)
+            )
+            return list(islice(matching, limit + 1))
+
+    def _ended_view(self, job: Job) -> JobView:
+        counts = self._history.task_counts(job.uid)
+        # tasks that never started have no row; they end with their job's cancellation
+        missing = job.spec.tasks - sum(counts.values())
+        if missing > 0:
+            kept = counts.get(TaskState.CANCELLED, 0)
+            counts = counts | {TaskState.CANCELLED: kept + missing}
+        return _job_view(job, job.final_state or derive_job_state(counts), counts)
+
+    def _window(self, job: Job, first: int, last: int) -> list[TaskView]:
+        with self._state.reading() as tables:
+            tasks = tables.tasks.get(job.uid)
+            known = _known_tasks(tasks, first, last)
+            attempts = _attempts_of(tables, known.values())
+        if len(known) < last - first:
+            self._state.wait_durable()
+            rows = self._history.tasks(job.uid, first, last)
+            known = {task.index: task for task in rows} | known
+            uids = [t.attempt_uid for t in known.values() if t.attempt_uid]
+            absent = [uid for uid in uids if uid not in attempts]
+            attempts |= self._history.attempts_by_uid(absent)
+        return [
+            _task_view(job, known.get(i, _never_started(job, i)), attempts)
+            for i in range(first, last)
+        ]
+
+
+def derive_job_state(counts: Mapping[TaskState, int]) -> JobState:
+    """A live job runs from its first start on, until all wait again."""
+    idle = (TaskState.PENDING, TaskState.ASSIGNED)
+    has_begun = any(count for state, count in counts.items() if state not in idle)
+    return JobState.RUNNING if has_begun else JobState.PENDING
+
+
+def _live_view(tables: Tables, job_uid: str) -> JobView:
+    job = tables.jobs[job_uid]
+    counts = tables.tasks[job_uid].counts()
+    view = _job_view(job, derive_job_state(counts), counts)
+    if view.because or not counts.get(TaskState.PENDING):
+        return view
+    return _job_view(job, view.state, counts, tables.waiting.get(job_uid, ""))
+
+
+def _is_wanted(tables: Tables, job: Job, wanted: JobFilter) -> bool:
+    if wanted.user not in ("", job.user) or wanted.name not in ("", job.name):
+        return False
+    if wanted.state is None:
+        return True
+    return derive_job_state(tables.tasks[job.uid].counts()) is wanted.state
+
+
+def _job_view(
+    job: Job, state: JobState, counts: dict[TaskState, int], waits: str = ""
+) -> JobView:
+    return JobView(
+        uid=job.uid,
+        name=job.name,
+        user=job.user,
+        state=state,
+        submitted_at=job.submitted_at,
+        ended_at=job.ended_at,
+        counts=counts,
+        because=job.because or waits,
+        spec=job.spec,
+        cancelled_by=job.cancelled_by,
+    )
+
+
+def _known_tasks(tasks: JobTasks | None, first: int, last: int) -> dict[int, Task]:
+    if tasks is None:
+        return {}
+    found = ((index, tasks.task(index)) for index in range(first, last))
+    return {index: task for index, task in found if task is not None}
+
+
+def _attempts_of(tables: Tables, tasks: Iterable[Task]) -> dict[str, Attempt]:
+    found = (tables.attempts.get(task.attempt_uid) for task in tasks)
+    return {attempt.uid: attempt for attempt in found if attempt is not None}
+
+
+def _never_started(job: Job, index: int) -> Task:
+    return Task(
+        job.uid,
+        index,
+        state=TaskState.CANCELLED if job.cancelled_by else TaskState.PENDING,
+        reason=job.because,
+    )
+
+
+def _task_view(job: Job, task: Task, attempts: Mapping[str, Attempt]) -> TaskView:
+    attempt = attempts.get(task.attempt_uid)
+    return TaskView(
+        job=job.name,
+        index=task.index,
+        state=task.state,
+        attempts=task.attempts,
+        failures=task.failures,
+        losses=task.losses,
+        because=task.reason,
+        exit_code=task.exit_code,
+        worker_uid=attempt.worker_uid if attempt else "",
+        slice_name=attempt.slice_name if attempt else "",
+    )
+
+
+def _attempt_view(job: Job, attempt: Attempt) -> AttemptView:
+    return AttemptView(
+        uid=attempt.uid,
+        job=job.name,
+        task=attempt.task_index,
+        number=attempt.number,
+        state=attempt.state,
+        slice_name=attempt.slice_name,
+        worker_uid=attempt.worker_uid,
+        worker_index=attempt.worker_index,
+        assigned_at=attempt.assigned_at,
+        running_at=attempt.running_at,
+        ended_at=attempt.ended_at,
+        exit_code=attempt.exit_code,
+        cause=attempt.cause,
+        detail=attempt.detail,
+    )
+
+
+def _words_of_counts(counts: Mapping[TaskState, int]) -> str:
+    return ", ".join(f"{count} {state}" for state, count in counts.items() if count)
+
+
+def _next_step(view: JobView) -> str:
+    if view.ended_at:
+        return ""
+    if view.cancelled_by:
+        return "it ends once its workers have confirmed that what runs has stopped"
+    return "it ends with its last task"

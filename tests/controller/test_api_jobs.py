@@ -1,0 +1,177 @@
+"""Jobs over HTTP: accepted, listed, cancelled, explained."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from iris.domain.access import Role
+from iris.domain.protocol import AttemptReport
+from iris.domain.states import AttemptState
+from tests.support.desk import Desk, open_desk
+
+
+@pytest.fixture
+def desk(tmp_path) -> Iterator[Desk]:
+    with open_desk(tmp_path) as desk:
+        yield desk
+
+
+def test_a_job_is_accepted_and_shown(desk: Desk):
+    job = desk.submit(name="hello", tasks=3)
+
+    shown = desk.ask("GET", "/v1/jobs/hello")
+
+    assert shown.json["uid"] == job.uid
+    assert shown.json["counts"] == {"pending": 3}
+    assert int(shown.headers["Iris-Seq"]) >= 1
+    assert desk.ask("GET", f"/v1/jobs/{job.uid}").json == shown.json
+
+
+def test_the_same_client_id_gives_the_same_job(desk: Desk):
+    body = {"client_id": "once", "spec": {"command": ["true"], "name": "a"}}
+
+    first = desk.ask("POST", "/v1/jobs", body).json
+    second = desk.ask("POST", "/v1/jobs", body).json
+
+    assert first["uid"] == second["uid"]
+
+
+def test_a_batch_is_accepted_as_a_whole_or_not_at_all(desk: Desk):
+    good = {"client_id": "g", "spec": {"command": ["true"], "name": "good"}}
+    bad = {"client_id": "b", "spec": {"command": [], "name": "bad"}}
+
+    refused = desk.ask("POST", "/v1/jobs:batch", {"submissions": [good, bad]})
+    accepted = desk.ask("POST", "/v1/jobs:batch", {"submissions": [good, good]})
+
+    assert refused.status_code == 422
+    assert refused.json["code"] == "job-refused"
+    assert len({job["uid"] for job in accepted.json["jobs"]}) == 1
+    assert len(desk.ask("GET", "/v1/jobs").json["items"]) == 1
+
+
+@pytest.mark.parametrize(
+    ("spec", "words"),
+    [
+        ({"name": "No Caps"}, "spec.name"),
+        ({"command": []}, "spec.command"),
+        ({"command": ["a\0b"]}, "spec.command"),
+        ({"tasks": 0}, "spec.tasks"),
+        ({"tasks": 1_000_001}, "spec.tasks"),
+        ({"env": {"A=B": "c"}}, "spec.env"),
+        ({"max_retries": -1}, "spec.max_retries"),
+        ({"bundle": "ab"}, "spec.bundle"),
+        ({"resources": {"cpus": 5000}}, "cpu"),
+        ({"constraints": {"accelerator": "v5litepod-8"}}, "v5litepod-16"),
+    ],
+)
+def test_a_job_that_can_never_run_is_refused_with_its_fault(desk: Desk, spec, words):
+    body = {"client_id": "c", "spec": {"command": ["true"], "name": "a"} | spec}
+
+    answer = desk.ask("POST", "/v1/jobs", body)
+
+    assert answer.status_code == 422
+    assert words in answer.json["detail"].lower()
+
+
+def test_a_body_of_the_wrong_shape_names_its_path(desk: Desk):
+    body = {"client_id": "c", "spec": {"command": "true"}}
+
+    answer = desk.ask("POST", "/v1/jobs", body)
+
+    assert answer.status_code == 400
+    assert "spec.command" in answer.json["detail"]
+    assert answer.mimetype == "application/problem+json"
+
+
+def test_lists_are_paged_newest_first_over_live_and_ended_jobs(desk: Desk):
+    (worker,) = desk.boot()
+    jobs = [desk.submit(name=f"job{i}") for i in range(5)]
+    for job in (jobs[1], jobs[3]):
+        uid = desk.place(job, worker)
+        worker.beat(AttemptReport(uid, AttemptState.SUCCEEDED, exit_code=0))
+
+    names, page = [], ""
+    while True:
+        answer = desk.ask("GET", f"/v1/jobs?limit=2&page={page}").json
+        names += [job["name"] for job in answer["items"]]
+        page = answer["next_page"]
+        if not page:
+            break
+
+    assert names == ["job4", "job3", "job2", "job1", "job0"]
+    ended = desk.ask("GET", "/v1/jobs?state=succeeded").json["items"]
+    assert [job["name"] for job in ended] == ["job3", "job1"]
+    assert ended[0]["counts"] == {"succeeded": 1}
+    waiting = desk.ask("GET", "/v1/jobs?state=pending").json["items"]
+    assert [job["name"] for job in waiting] == ["job4", "job2", "job0"]
+
+
+def test_tasks_are_shown_while_they_wait_run_and_after_their_end(desk: Desk):
+    (worker,) = desk.boot()
+    job = desk.submit(tasks=4)
+    done, runs = desk.place(job, worker, 0), desk.place(job, worker, 1)
+    worker.beat(AttemptReport(done, AttemptState.SUCCEEDED, exit_code=0))
+    worker.beat(AttemptReport(runs, AttemptState.RUNNING))
+
+    tasks = desk.ask("GET", f"/v1/jobs/{job.uid}/tasks").json["items"]
+    running = desk.ask("GET", f"/v1/jobs/{job.uid}/tasks?state=running").json
+    first = desk.ask("GET", f"/v1/jobs/{job.uid}/tasks?limit=3").json
+    attempts = desk.ask("GET", f"/v1/jobs/{job.uid}/tasks/0/attempts").json["items"]
+
+    states = [task["state"] for task in tasks]
+    assert states == ["succeeded", "running", "pending", "pending"]
+    assert tasks[0]["exit_code"] == 0
+    assert {task["worker_uid"] for task in tasks[:2]} == {worker.uid}
+    assert [task["index"] for task in running["items"]] == [1]
+    assert first["next_page"] == "3"
+    assert [a["state"] for a in attempts] == ["succeeded"]
+
+
+def test_a_cancelled_job_ends_and_keeps_who_asked(desk: Desk):
+    job = desk.submit(tasks=3)
+
+    answer = desk.ask("POST", f"/v1/jobs/{job.name}:cancel", {"because": "typo"})
+    again = desk.ask("POST", f"/v1/jobs/{job.name}:cancel")
+
+    assert answer.json["state"] == "cancelled"
+    assert answer.json["counts"] == {"cancelled": 3}
+    assert answer.json["cancelled_by"] == "operator"
+    assert again.json == answer.json
+
+
+def test_a_user_cannot_end_or_read_the_job_of_another(desk: Desk):
+    ada, bob = desk.token(Role.USER, "ada"), desk.token(Role.USER, "bob")
+    job = desk.submit(ada, env={"KEY": "secret"})
+
+    cancel = desk.ask("POST", f"/v1/jobs/{job.name}:cancel", token=bob)
+    log = desk.ask("GET", f"/v1/jobs/{job.name}/log", token=bob)
+    seen = desk.ask("GET", f"/v1/jobs/{job.name}", token=bob)
+    own = desk.ask("GET", f"/v1/jobs/{job.name}", token=ada)
+
+    assert (cancel.status_code, log.status_code) == (403, 403)
+    assert "belongs to ada" in cancel.json["detail"]
+    assert seen.json["spec"]["env"] == {"KEY": "(hidden)"}
+    assert own.json["spec"]["env"] == {"KEY": "secret"}
+
+
+def test_why_explains_a_job_that_waits_and_one_that_has_ended(desk: Desk):
+    job = desk.submit()
+
+    waits = desk.ask("GET", f"/v1/jobs/{job.name}/why").json
+    desk.ask("POST", f"/v1/jobs/{job.name}:cancel")
+    ended = desk.ask("GET", f"/v1/jobs/{job.name}/why").json
+
+    assert waits["state"] == "pending"
+    assert waits["because"]
+    assert ended["state"] == "cancelled"
+    assert "cancelled by operator" in ended["because"]
+
+
+def test_an_unknown_job_is_not_there_and_says_where_to_look(desk: Desk):
+    answer = desk.ask("GET", "/v1/jobs/nope")
+
+    assert answer.status_code == 404
+    assert answer.json["code"] == "not-there"
+    assert "inv job.list" in answer.json["hint"]
