@@ -26,6 +26,7 @@ class Coming(msgspec.Struct, frozen=True):
     name: str
     group: ScaleGroup
     zone: str
+    is_new: bool = False  # this plan asks for it
 
 
 class Need(msgspec.Struct, frozen=True):
@@ -100,7 +101,7 @@ def _need(promise: Promise) -> Need:
     return Need(promise.pending, promise.shape, promise.left)
 
 
-def _preference(coming: Coming) -> tuple[int, str, int, str]:
+def _preference(coming: Coming) -> tuple[int, str, int, bool, str]:
     group = coming.group
     zone = group.zones.index(coming.zone) if coming.zone in group.zones else -1
-    return -group.priority, group.name, zone, coming.name
+    return -group.priority, group.name, zone, coming.is_new, coming.name

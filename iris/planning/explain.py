@@ -180,12 +180,16 @@ def _state_of(pending: PendingJob) -> JobState:
 def _because(snapshot: Snapshot, done: Round, promise: Promise) -> str:
     pending = promise.pending
     if promise.left:
-        tasks = f"{promise.left} of its {pending.job.spec.tasks} tasks wait"
-        return f"{tasks}: {why_it_waits(snapshot, done, promise)}"
+        words = why_it_waits(snapshot, done, promise)
+        if promise.left == pending.job.spec.tasks:
+            return words
+        return f"{promise.left} of {pending.job.spec.tasks} tasks wait: {words}"
     for waiting in half_ready([pending]):
         return waiting.because
     if pending.later_count:
-        return f"{pending.later_count} tasks wait for their back-off after a failure"
+        count = pending.later_count
+        tasks = "1 task waits" if count == 1 else f"{count} tasks wait"
+        return f"{tasks} for the end of a back-off after a failure"
     return "it starts in the next turn of the scheduler"
 
 

@@ -118,7 +118,7 @@ class _Grower:
 
     def open_slice(self, group: ScaleGroup, zone: str, because: str) -> None:
         number = self.first_number + len(self.opened)
-        coming = Coming(f"new {number:05d}", group, zone)
+        coming = Coming(f"new {number:05d}", group, zone, is_new=True)
         self.open[group.name] += 1
         self.opened.append(coming)
         self.creates.append(Create(group.name, zone, because))

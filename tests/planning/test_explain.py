@@ -1,0 +1,205 @@
+"""What people are told."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from iris.domain.jobs import Capacity, Constraints
+from iris.domain.states import JobState, SliceState
+from iris.planning.explain import explain_job, next_step, refusal
+from iris.planning.scheduler import RESERVE_AFTER, plan_assignments
+from tests.support.builders import (
+    NOW,
+    a_backoff,
+    a_gang_job,
+    a_group,
+    a_job,
+    a_pending,
+    a_slice,
+    a_snapshot,
+    a_tpu_group,
+    a_worker,
+    resources,
+)
+
+CPU = a_group()
+SMALL, BIG = a_tpu_group(1), a_tpu_group(4)
+GROUPS = (CPU, SMALL, BIG)
+
+
+def asking(accelerator: str, **changes: Any) -> Any:
+    return a_gang_job(4, accelerator=accelerator, **changes).spec
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        a_job().spec,
+        a_job(tasks=100_000).spec,
+        a_job(resources=resources(8, 32)).spec,
+        a_gang_job(4).spec,
+        a_gang_job(1, gang=False, tasks=9).spec,
+        a_gang_job(1).spec,
+    ],
+)
+def test_a_job_that_can_run_is_not_refused(spec: Any) -> None:
+    assert refusal(spec, GROUPS) is None
+
+
+@pytest.mark.parametrize(
+    ("spec", "words"),
+    [
+        (
+            asking("v5litepod-64", tasks=16),
+            "no scale group has v5litepod-64; "
+            "nearest: v5litepod-16 in group tpu_v5e_16",
+        ),
+        (
+            asking("v5litepod-8", tasks=2),
+            "no scale group has v5litepod-8; nearest: v5litepod-16 in group tpu_v5e_16",
+        ),
+        (
+            asking("v5litepod-5"),
+            "no scale group has v5litepod-5; nearest: v5litepod-4 in group tpu_v5e_4",
+        ),
+        (
+            asking("v5litepod-16", tasks=1, gang=False),
+            "a slice of v5litepod-16 has 4 VMs: it runs 4 tasks, one on each, not 1",
+        ),
+        (
+            asking("v5litepod-16", tasks=8),
+            "a slice of v5litepod-16 has 4 VMs: it runs 4 tasks, one on each, not 8",
+        ),
+        (
+            asking("v5litepod-16", gang=False),
+            "a slice of v5litepod-16 has 4 VMs, whose tasks start as a gang",
+        ),
+        (
+            a_job(resources=resources(9)).spec,
+            "no scale group will do; nearest: group cpu, but a VM of group cpu in "
+            "europe-west4-a has 8 CPUs in all of 9 CPUs needed",
+        ),
+        (
+            a_job(constraints=Constraints(zones=("us-east1-c",))).spec,
+            "no scale group will do; nearest: group cpu, but a VM of group cpu in "
+            "europe-west4-a is in europe-west4-a, not in us-east1-c",
+        ),
+        (
+            a_job(constraints=Constraints(capacity=Capacity.RESERVED)).spec,
+            "no scale group will do; nearest: group cpu, but a VM of group cpu in "
+            "europe-west4-a is spot, reserved is asked",
+        ),
+        (
+            asking("v5litepod-16", resources=resources(1, 1)),
+            "no scale group will do; nearest: group tpu_v5e_16, but "
+            "a task on v5litepod-16 asks for 1 to 4 chips, not for 0",
+        ),
+        (a_job(tasks=0).spec, "a job has at least 1 task, 0 were asked for"),
+    ],
+)
+def test_a_job_that_can_never_run_is_told_the_nearest_that_can(
+    spec: Any, words: str
+) -> None:
+    assert refusal(spec, GROUPS) == words
+
+
+def test_refusals_where_there_is_little_to_offer() -> None:
+    plain, tpu = a_job().spec, a_gang_job(4).spec
+    closed = a_group(max_slices=0)
+
+    assert refusal(plain, ()) == "the cluster file has no scale groups"
+    assert refusal(plain, (BIG,)) == (
+        "every scale group has an accelerator (v5litepod-16): ask for one of them"
+    )
+    assert refusal(tpu, (CPU,)) == (
+        "no scale group has v5litepod-16, nor any other accelerator"
+    )
+    assert (refusal(plain, (closed,)) or "").endswith("group cpu has max_slices 0")
+
+
+def test_why_tells_what_lacks_what_is_done_and_what_a_person_can_do() -> None:
+    group = a_group(max_slices=1)
+    home = a_slice(group, "s")
+    busy = [a_worker(home, group, free=resources(0, 0), live=8)]
+    pending = a_pending(a_job("small"))
+    snapshot = a_snapshot(group, slices=[home], workers=busy, pending=[pending])
+
+    told = explain_job(snapshot, pending, NOW)
+
+    waiting = plan_assignments(snapshot, NOW).waiting[0]
+    assert told.because == waiting.because
+    assert [(o.rule, o.candidates) for o in told.obstacles] == [("cpus are free", 1)]
+    expected = "no slice can be asked for: cpu: max_slices is 1, all in use"
+    assert told.autoscaler == expected
+    assert told.unblock == (
+        "wait until running work ends, or raise max_slices of cpu (now 1)"
+    )
+    assert told.state is JobState.PENDING
+    assert told.next_at == NOW + RESERVE_AFTER
+
+
+def test_why_names_the_slice_that_comes_for_the_job() -> None:
+    pending = a_pending(a_gang_job(4))
+    coming = a_slice(BIG, "s", state=SliceState.BOOTING)
+
+    told = explain_job(
+        a_snapshot(BIG, slices=[coming], pending=[pending]), pending, NOW
+    )
+
+    assert told.autoscaler.startswith("slice s of group tpu_v5e_16 is booting")
+    assert told.unblock == "nothing needs to be done: a slice is on its way"
+
+
+def test_why_quotes_the_cloud_and_when_it_is_asked_again() -> None:
+    pending = a_pending(a_job())
+    held = a_backoff(CPU, until=NOW + 20)
+
+    told = explain_job(
+        a_snapshot(CPU, pending=[pending], backoffs=(held,)), pending, NOW
+    )
+
+    assert "out-of-capacity: no more capacity in the zone" in told.autoscaler
+    assert told.next_at == NOW + 20
+    assert told.unblock.startswith("wait for the end of the back-off")
+
+
+def test_why_a_retry_waits_says_when_it_starts() -> None:
+    job = a_job(tasks=3)
+    pending = a_pending(
+        job, ready=(), ready_count=0, later_count=1, next_ready_at=NOW + 7
+    )
+
+    told = explain_job(
+        a_snapshot(CPU, slices=[a_slice(CPU)], pending=[pending]), pending, NOW
+    )
+
+    assert told.because == "1 task waits for the end of a back-off after a failure"
+    assert told.next_step == "the next attempt starts in 7 s where there is room"
+    assert told.state is JobState.RUNNING
+
+
+def test_why_of_a_job_that_starts_now() -> None:
+    pending = a_pending(a_job())
+    snapshot = a_snapshot(CPU, slices=[a_slice(CPU)], pending=[pending])
+
+    told = explain_job(snapshot, pending, NOW)
+
+    assert told.because == "it starts in the next turn of the scheduler"
+    assert told.obstacles == ()
+
+
+@pytest.mark.parametrize("state", list(SliceState))
+def test_every_state_of_a_slice_has_a_next_step(state: SliceState) -> None:
+    assert len(next_step(a_slice(CPU, state=state), CPU, NOW)) > 10
+    assert len(next_step(a_slice(CPU, state=state), None, NOW)) > 10
+
+
+def test_a_stuck_deletion_names_the_way_out() -> None:
+    stuck = a_slice(CPU, "s", state=SliceState.DELETING, deleting_at=NOW - 700)
+
+    words = next_step(stuck, CPU, NOW)
+
+    assert "this is stuck for 100 s" in words
+    assert "inv worker.confirm-gone s --no-dry-run" in words
