@@ -79,9 +79,15 @@ class MemoryJournal:
         return forgotten
 
     def row(self, table: str, *key: str | int) -> Any:
-        """What stands in a row now, of the type that its table holds."""
-        self.flush()
-        return msgspec.msgpack.decode(self._tables[table][key], type=_KINDS[table])
+        """What stands in a row now, durable or not. Raises KeyError."""
+        found = self._tables.get(table, {}).get(key)
+        for _, rows in self._pending:
+            for row_table, row_key, row in rows:
+                if (row_table, row_key) == (table, key):
+                    found = row
+        if found is None:
+            raise KeyError(key)
+        return msgspec.msgpack.decode(found, type=_KINDS[table])
 
     def load(self) -> Restored:
         self.flush()  # what no crash forgot is there

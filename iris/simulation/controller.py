@@ -1,0 +1,287 @@
+"""The real State and loops in virtual time, from one crash to the next."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from random import Random
+from typing import TypeVar
+
+from iris.controller.asking import Pace
+from iris.controller.autoscaling import Autoscaling
+from iris.controller.change import Changed
+from iris.controller.scheduling import Scheduling
+from iris.controller.state import State, Tuning
+from iris.domain.events import Event
+from iris.domain.protocol import (
+    Heartbeat,
+    HeartbeatAnswer,
+    Registered,
+    Registration,
+)
+from iris.domain.views import Submission
+from iris.errors import Unreachable
+from iris.simulation.calls import SimulatedCalls
+from iris.simulation.cloud import SimulatedCloud
+from iris.simulation.faults import Weather
+from iris.simulation.fleet import GROUPS
+from iris.simulation.journal import MemoryJournal
+from iris.simulation.truth import BrokenPromise
+from iris.simulation.world import World
+
+# Slower than in production, so that a quiet day has few events; see tests for why
+# this hides nothing: every deadline of the planning is longer still.
+TUNING = Tuning("sim", "uid-sim", shortest_interval=30.0, longest_interval=30.0)
+PACE = Pace(
+    evaluation_interval=60.0,
+    listing_interval=30.0,
+    suspect_after=45.0,
+    lost_after=90.0,
+    stalled_after=20.0,
+)
+WAKE_DELAY = 0.01  # seconds from a change to the turn that it wakes
+MOST_TURNS = 2000  # of one loop in a row within one second: it spins
+_T = TypeVar("_T")
+URL = "http://10.0.0.1:10000"
+
+
+class Crash(BaseException):
+    """The controller dies here; no `except Exception` may survive it."""
+
+
+class SimulatedController:
+    """Serves workers and people while it is up; comes back after each crash."""
+
+    def __init__(self, world: World, weather: Weather, cloud: SimulatedCloud) -> None:
+        self.journal = MemoryJournal(self._fuse)
+        self.crashes = 0
+        self.state: State | None = None
+        self.world = world
+        self._weather = weather
+        self._cloud = cloud
+        self._ids = world.chance("ids")
+        self._fuse_left = 0  # steps until it crashes in the middle of something
+        self._stalled_until = 0.0
+        self._life = 0
+        self._calls: SimulatedCalls | None = None
+        self._loops: dict[str, _Loop] = {}
+        self._nudges: dict[str, Callable[[], None]] = {}
+
+    def start(self) -> None:
+        """Restore from the journal, then let the loops turn."""
+        self._life += 1
+        self.state = State(
+            GROUPS, self.journal, self.world.clock, TUNING, new_id=self._new_id
+        )
+        self._calls = SimulatedCalls(
+            self.world, self._weather, lambda: self._wake("autoscaler"), self._fuse
+        )
+        scheduling = Scheduling(self.state, self.world.clock)
+        autoscaling = Autoscaling(
+            self.state,
+            self._cloud,
+            self._calls,
+            self.world.clock,
+            controller_url=URL,
+            pace=PACE,
+        )
+        self._loops = {
+            "scheduler": _Loop(self, "scheduler", scheduling.schedule_once),
+            "autoscaler": _Loop(self, "autoscaler", autoscaling.autoscale_once),
+        }
+        self.state.listen(self._changed)
+        self.world.tell(f"controller is up at seq {self.state.seq}")
+        for name in self._loops:
+            self._wake(name)
+
+    def begin_trouble(self) -> None:
+        """From now on it crashes and stalls now and then."""
+        faults = self._weather.faults
+        self.world.after(self._weather.gap(faults.crash_gap), self._meet_a_crash)
+        self.world.after(self._weather.gap(faults.stall_gap), self._stall)
+
+    @property
+    def is_answering(self) -> bool:
+        return self.state is not None and self.world.now >= self._stalled_until
+
+    @property
+    def life(self) -> int:
+        """How often it was started."""
+        return self._life
+
+    # -- workers and people ------------------------------------------------------------
+
+    def register(self, registration: Registration, token_hash: str) -> Registered:
+        return self._serve(lambda state: state.register(registration, token_hash))
+
+    def heartbeat(self, heartbeat: Heartbeat) -> HeartbeatAnswer:
+        return self._serve(lambda state: state.heartbeat(heartbeat))
+
+    def learn(self, worker_uid: str, beat_now: Callable[[], None]) -> None:
+        self._nudges[worker_uid] = beat_now
+
+    def submit(self, submission: Submission, user: str) -> str:
+        return self._serve(lambda state: state.submit([submission], user))[0]
+
+    def cancel(self, job_uid: str, by: str) -> None:
+        self._serve(lambda state: state.cancel_job(job_uid, by))
+
+    def drain_some_worker(self, chance: Random) -> str:
+        return self._serve(lambda state: _drain_some(state, chance))
+
+    def live_jobs(self) -> int:
+        if self.state is None:
+            return 0
+        with self.state.reading() as tables:
+            return len(tables.jobs)
+
+    def _serve(self, ask: Callable[[State], _T]) -> _T:
+        """One request; its answer leaves once all that it shows is durable."""
+        if self.state is None or not self.is_answering:
+            raise Unreachable("the controller does not answer")
+        try:
+            answer = ask(self.state)
+            self.state.wait_durable()
+        except Crash as crash:
+            self._crash(str(crash))
+            raise Unreachable("the controller went away") from crash
+        return answer
+
+    # -- loops -----------------------------------------------------------------------
+
+    def _changed(self, changed: Changed) -> None:
+        for event in changed.events:
+            self.world.tell(_event_words(event))
+        self.world.after(self._weather.between(0.0, 1.0), self._flush_of(self._life))
+        for uid in sorted(changed.workers):
+            nudge = self._nudges.get(uid)
+            if nudge is not None and not self._weather.strikes(0.05):
+                nudge()
+        for name in self._loops:
+            self._wake(name)
+
+    def _flush_of(self, life: int) -> Callable[[], None]:
+        def flush() -> None:
+            if life == self._life:
+                self.journal.flush()
+
+        return flush
+
+    def _wake(self, name: str) -> None:
+        loop = self._loops.get(name)
+        if loop is not None:
+            loop.due(self.world.now + WAKE_DELAY)
+
+    def turn(self, once: Callable[[], float]) -> float | None:
+        """One turn of a loop; None if the controller died in it."""
+        if not self.is_answering:
+            return self._stalled_until
+        try:
+            return once()
+        except Crash as crash:
+            self._crash(str(crash))
+            return None
+
+    def _new_id(self, prefix: str) -> str:
+        return f"{prefix}-{self._ids.getrandbits(48):012x}"
+
+    # -- trouble -----------------------------------------------------------------------
+
+    def _meet_a_crash(self) -> None:
+        if self.world.is_quiet:
+            return
+        if self._weather.strikes(0.3):
+            self._crash("kill -9")
+        else:
+            # it dies in the middle of what it does next, at any line
+            self._fuse_left = self._weather.chance.randrange(1, 30)
+        gap = self._weather.gap(self._weather.faults.crash_gap)
+        self.world.after(gap, self._meet_a_crash)
+
+    def _fuse(self, where: str) -> None:
+        if self._fuse_left and not self.world.is_quiet:
+            self._fuse_left -= 1
+            if not self._fuse_left:
+                raise Crash(where)
+
+    def _crash(self, where: str) -> None:
+        if self.state is None:
+            return
+        self.crashes += 1
+        self.state = None
+        self._life += 1
+        self._loops = {}
+        if self._calls is not None:
+            self._calls.die()
+        survivors = self._weather.chance.randrange(0, 4)
+        forgotten = self.journal.crash(survivors)
+        down = self._weather.chance.choice((1.0, 5.0, 20.0, 300.0, 1800.0))
+        self.world.tell(f"controller crashes {where}, {forgotten} changes forgotten")
+        self.world.after(down, self.start)
+
+    def _stall(self) -> None:
+        if self.world.is_quiet:
+            return
+        seconds = self._weather.between(5.0, 300.0)
+        self._stalled_until = self.world.now + seconds
+        self.world.tell(f"controller stands still for {seconds:.0f} s")
+        gap = self._weather.gap(self._weather.faults.stall_gap)
+        self.world.after(gap, self._stall)
+
+
+class _Loop:
+    """When one loop turns next; a sooner time replaces a later one."""
+
+    def __init__(
+        self, controller: SimulatedController, name: str, once: Callable[[], float]
+    ) -> None:
+        self._controller = controller
+        self._world = controller.world
+        self._name = name
+        self._once = once
+        self._life = controller.life
+        self._due_at = float("inf")
+        self._second = 0.0  # the second in which the turns below were
+        self._turns = 0
+
+    def due(self, at: float) -> None:
+        if at < self._due_at:
+            self._due_at = at
+            self._world.at(at, lambda: self._turn(at))
+
+    def _turn(self, at: float) -> None:
+        if at != self._due_at or self._life != self._controller.life:
+            return
+        self._due_at = float("inf")
+        self._count()
+        next_at = self._controller.turn(self._once)
+        if next_at:
+            self.due(max(next_at, self._world.now + WAKE_DELAY))
+
+    def _count(self) -> None:
+        self._turns += 1
+        if self._world.now - self._second >= 1.0:
+            self._second, self._turns = self._world.now, 0
+        if self._turns > MOST_TURNS:
+            raise BrokenPromise(f"the {self._name} turns without end")
+
+
+def _drain_some(state: State, chance: Random) -> str:
+    with state.reading() as tables:
+        uids = sorted(tables.workers)
+    if not uids:
+        return ""
+    uid = chance.choice(uids)
+    state.drain_worker(uid, "the operator")
+    return uid
+
+
+def _event_words(event: Event) -> str:
+    parts = [f"{event.seq} {event.kind}"]
+    if event.job:
+        parts.append(f"{event.job}[{event.task}]x{event.count}")
+    parts += [each for each in (event.attempt_uid, event.slice_name) if each]
+    if event.worker_uid:
+        parts.append(event.worker_uid)
+    if event.because:
+        parts.append(f"because {event.because}")
+    return " ".join(parts)

@@ -1,0 +1,170 @@
+"""People who submit jobs, wait, cancel some, and drain a worker now and then."""
+
+from __future__ import annotations
+
+from random import Random
+from typing import Protocol
+
+from iris.domain.jobs import Band, Capacity, Constraints, EndCause, JobSpec
+from iris.domain.protocol import AttemptSpec
+from iris.domain.resources import Resources
+from iris.domain.views import Submission
+from iris.errors import IrisError, NotThere
+from iris.simulation.fleet import POD, SINGLE
+from iris.simulation.runs import Fate
+from iris.simulation.truth import Truth
+from iris.simulation.world import HOUR, MINUTE, World
+
+GB = 1_000_000_000
+MOST_LIVE = 60  # jobs; people wait when the line is long
+JOB_GAP = 4 * MINUTE  # between two submissions, in working hours
+RETRY = 15.0  # seconds until a client without an answer asks again
+
+
+class Desk(Protocol):
+    """What people's programs can ask of the controller. Raises Unreachable."""
+
+    def submit(self, submission: Submission, user: str) -> str: ...
+
+    def cancel(self, job_uid: str, by: str) -> None: ...
+
+    def drain_some_worker(self, chance: Random) -> str: ...
+
+    def live_jobs(self) -> int: ...
+
+
+class Users:
+    """A seeded stream of work, and how each attempt at it would end."""
+
+    def __init__(self, world: World, truth: Truth, desk: Desk) -> None:
+        self._world = world
+        self._truth = truth
+        self._desk = desk
+        self._chance = world.chance("users")
+        self._count = 0
+        self._is_open = True
+
+    def start(self) -> None:
+        self._world.after(5.0, self._submit_next)
+        self._world.after(3 * HOUR, self._drain)
+
+    def close(self) -> None:
+        """No more work from now on; what was submitted goes on."""
+        self._is_open = False
+
+    def fate_of(self, spec: AttemptSpec) -> Fate:
+        """How an attempt ends; all members of a gang agree on how long it takes."""
+        common = Random(f"{self._world.seed}/{spec.job}/{spec.number}")
+        own = Random(f"{self._world.seed}/{spec.job}/{spec.number}/{spec.task_index}")
+        failure_share = float(spec.env["FAILS"])
+        if spec.gang:
+            failure_share /= spec.num_tasks
+        chance = common if spec.gang else own
+        fails = own.random() < failure_share
+        seconds = chance.expovariate(1.0 / float(spec.env["SECONDS"]))
+        return Fate(
+            prepare_seconds=own.uniform(0.1, 8.0),
+            is_prepared=own.random() > 0.005,
+            run_seconds=seconds * own.random() if fails else seconds,
+            exit_code=1 if fails else 0,
+            cause=own.choice((EndCause.EXITED, EndCause.EXITED, EndCause.OUT_OF_MEMORY))
+            if fails
+            else EndCause.EXITED,
+        )
+
+    # -- submitting ------------------------------------------------------------------
+
+    def _submit_next(self) -> None:
+        if not self._is_open:
+            return
+        if self._desk.live_jobs() < MOST_LIVE:
+            burst = 1 if self._chance.random() < 0.8 else self._chance.randrange(2, 8)
+            for _ in range(burst):
+                self._count += 1
+                client_id = f"c{self._count}"
+                self._submit(Submission(client_id, self._spec(client_id)))
+        # nights are quiet, so that slices idle and go
+        is_night = self._world.elapsed % (24 * HOUR) > 15 * HOUR
+        gap = JOB_GAP * (12 if is_night else 1)
+        self._world.after(self._chance.expovariate(1.0 / gap), self._submit_next)
+
+    def _submit(self, submission: Submission) -> None:
+        try:
+            uid = self._desk.submit(submission, "ada")
+        except IrisError:
+            self._world.after(RETRY, lambda: self._submit(submission))
+            return
+        if self._truth.accept(uid):
+            return
+        if self._chance.random() < 0.06:
+            wait = self._chance.expovariate(1.0 / (0.5 * HOUR))
+            self._world.after(wait, lambda: self._cancel(uid))
+        if self._chance.random() < 0.05:
+            # the answer was lost, says the client, and sends it again
+            self._world.after(RETRY, lambda: self._submit(submission))
+
+    def _cancel(self, uid: str) -> None:
+        try:
+            self._desk.cancel(uid, "ada")
+        except NotThere:
+            return  # it has ended
+        except IrisError:
+            self._world.after(RETRY, lambda: self._cancel(uid))
+
+    def _drain(self) -> None:
+        if self._world.is_quiet:
+            return
+        try:
+            drained = self._desk.drain_some_worker(self._chance)
+            self._world.tell(f"operator drains {drained or 'nothing'}")
+        except IrisError:
+            self._world.after(MINUTE, self._drain)
+            return
+        self._world.after(self._chance.expovariate(1.0 / (6 * HOUR)), self._drain)
+
+    # -- what they submit --------------------------------------------------------------
+
+    def _spec(self, client_id: str) -> JobSpec:
+        chance = self._chance
+        make = chance.choices(
+            (self._single, self._sweep, self._chips, self._gang), (30, 20, 25, 25)
+        )[0]
+        tasks, resources, constraints, gang = make()
+        fails = chance.choice((0.0, 0.0, 0.0, 0.1, 0.3, 1.0))
+        return JobSpec(
+            command=("python", "train.py"),
+            name=client_id,
+            tasks=tasks,
+            resources=resources,
+            constraints=constraints,
+            band=chance.choice(tuple(Band)),
+            env={
+                "FAILS": str(fails),
+                "SECONDS": str(chance.choice((10, 60, 300, 900, 2400))),
+            },
+            max_retries=chance.choice((0, 1, 3)),
+            stop_grace=chance.choice((1.0, 10.0, 30.0)),
+            gang=gang,
+        )
+
+    def _single(self) -> tuple[int, Resources, Constraints, bool]:
+        cpus = self._chance.choice((1.0, 4.0, 16.0, 64.0))
+        zones = ("west-b",) if self._chance.random() < 0.1 else ()
+        return 1, Resources(cpus, int(cpus) * GB), Constraints(zones=zones), False
+
+    def _sweep(self) -> tuple[int, Resources, Constraints, bool]:
+        cpus = self._chance.choice((0.5, 2.0, 8.0))
+        need = Resources(cpus, 2 * GB)
+        return self._chance.randrange(2, 60), need, Constraints(), False
+
+    def _chips(self) -> tuple[int, Resources, Constraints, bool]:
+        chips = self._chance.choice((1, 2, 4, 4))
+        need = Resources(8.0, 16 * GB, chips)
+        asked = Constraints(accelerator=SINGLE.accelerator)
+        return self._chance.choice((1, 1, 1, 6)), need, asked, False
+
+    def _gang(self) -> tuple[int, Resources, Constraints, bool]:
+        need = Resources(16.0, 32 * GB, 4)
+        capacity = Capacity.SPOT if self._chance.random() < 0.2 else None
+        asked = Constraints(accelerator=POD.accelerator, capacity=capacity)
+        return POD.vms, need, asked, True
