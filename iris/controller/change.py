@@ -147,6 +147,8 @@ class Change:
         self.events.append(msgspec.convert(named | fields, Event))
 
     def _put(self, table: str, key: Key, entity: msgspec.Struct | str | None) -> None:
+        # the newest goes last: a job that ends is applied after its tasks
+        self._rows.pop((table, key), None)
         self._rows[table, key] = (table, key, entity)
 
     def _read(self, kind: type[T], table: str, key: str, live: dict[str, T]) -> T:
