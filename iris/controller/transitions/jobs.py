@@ -139,7 +139,8 @@ def settle_single(change: Change, attempt: Attempt) -> None:
 
 def is_charged(attempt: Attempt) -> bool:
     """Was the end the user's own doing? Ends that we asked for never are."""
-    if attempt.state is not AttemptState.FAILED:
+    is_failure = attempt.state is AttemptState.FAILED
+    if not is_failure or attempt.cause is EndCause.PREPARE_FAILED:
         return False
     return not attempt.stop_because or attempt.cause in (
         EndCause.OUT_OF_MEMORY,
