@@ -207,7 +207,7 @@ def test_every_error_has_an_entry_and_every_entry_an_error():
 
 
 def test_the_tree_drawn_in_errors_is_the_tree():
-    lines = errors.__doc__.splitlines()
+    lines = [line.strip() for line in errors.__doc__.splitlines()]
     branches = [line for line in lines if line.startswith(("│", "├", "└"))]
     drawn = {line.strip("│├└─ ").split(" ")[0] for line in branches}
 
