@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import errno
 import logging
+import resource
 import socket
 import threading
 from typing import Any
@@ -19,17 +20,16 @@ from iris.controller.places import THREADS
 from iris.errors import PortTaken
 
 MOST_CONNECTIONS = 4096  # a thousand workers, and people
+_OTHER_FILES = 256  # open files that are no connections
 MOST_BODY_BYTES = 256 << 20  # larger ones are cut off before a route is looked at
 _PATIENCE = 5.0  # seconds for requests under way when it stops
 
 
 class HttpServer:
-    """Listens from its making on; answers once started."""
+    """Answers on a listening socket once started; the socket is then its own."""
 
-    def __init__(self, app: Any, address: str, port: int) -> None:
-        self._socket = _listen(address, port)
-        self.address: str = self._socket.getsockname()[0]
-        self.port: int = self._socket.getsockname()[1]
+    def __init__(self, app: Any, listener: socket.socket) -> None:
+        self._socket = listener
         # a queue that grows for a moment is no event for an operator
         logging.getLogger("waitress.queue").setLevel(logging.ERROR)
         self._map: dict[int, Any] = {}
@@ -39,7 +39,7 @@ class HttpServer:
             map=self._map,
             _dispatcher=self._threads,
             sockets=[self._socket],
-            connection_limit=MOST_CONNECTIONS,
+            connection_limit=_most_connections(),
             max_request_body_size=MOST_BODY_BYTES,
             channel_request_lookahead=1,  # a client that goes away is noticed
             asyncore_use_poll=True,
@@ -48,11 +48,6 @@ class HttpServer:
         )
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._serve, name="http", daemon=True)
-
-    @property
-    def url(self) -> str:
-        """Where it listens."""
-        return f"http://{self.address}:{self.port}"
 
     def start(self) -> None:
         """Answer requests."""
@@ -74,7 +69,14 @@ class HttpServer:
             wasyncore.loop(timeout=1.0, use_poll=True, map=self._map, count=1)
 
 
-def _listen(address: str, port: int) -> socket.socket:
+def url_of(listener: socket.socket) -> str:
+    """Where a socket listens, for those who call."""
+    address, port = listener.getsockname()
+    return f"http://{address}:{port}"
+
+
+def listen(address: str, port: int) -> socket.socket:
+    """A socket that listens there; port 0 takes a free one. Raises PortTaken."""
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
@@ -89,3 +91,11 @@ def _listen(address: str, port: int) -> socket.socket:
             hint="Set another `controller/port` in the cluster file, or 0 for any.",
         ) from error
     return listener
+
+
+def _most_connections() -> int:
+    """As many as the process may have files; more wait in the system's queue."""
+    files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if files == resource.RLIM_INFINITY:
+        return MOST_CONNECTIONS
+    return max(min(files - _OTHER_FILES, MOST_CONNECTIONS), 64)

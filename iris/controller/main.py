@@ -1,0 +1,274 @@
+"""The controller's program: puts the parts together, starts and stops them in order.
+
+    python -m iris.controller --machine DIR --state DIR
+
+`--machine` holds what is the machine's (config.yaml, machine.json, address.json,
+controller.log), `--state` what outlives it. The end of this process deletes nothing
+of the fleet. Exit status: 0 stopped, 1 failed, 2 a wrong cluster file.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import signal
+import socket
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+
+from iris import wire
+from iris.clock import Clock, RealClock
+from iris.config import ClusterConfig, parse_config, read_text
+from iris.controller.app import create_app
+from iris.controller.archive import Archive
+from iris.controller.asking import Pace
+from iris.controller.auth import ensure_operator_token
+from iris.controller.autoscaling import Autoscaling
+from iris.controller.bundle_store import BundleStore
+from iris.controller.calls import Calls
+from iris.controller.chronicle import tell
+from iris.controller.logs import LogStore
+from iris.controller.loop import Loop
+from iris.controller.metrics import LoopNumbers, Metrics, StateNumbers
+from iris.controller.nudges import Nudger
+from iris.controller.parts import Parts
+from iris.controller.scheduling import Scheduling
+from iris.controller.server import HttpServer, listen, url_of
+from iris.controller.state import State, Tuning
+from iris.controller.store import Store
+from iris.controller.streams import wake_readers
+from iris.domain.machine import AddressFile
+from iris.errors import IrisError, PortTaken, StoreFailed
+from iris.providers import load_provider
+
+LOOPBACK = "127.0.0.1"  # what provider `local` implies
+LOOP_PATIENCE = 10.0  # seconds for a turn under way when it stops
+CALL_PATIENCE = 5.0  # seconds for cloud calls under way when it stops
+_LOG = logging.getLogger(__name__)
+
+
+class MachineFile(msgspec.Struct, frozen=True):
+    """What the controller reads of the file that its provider wrote."""
+
+    cluster_uid: str
+
+
+class Folders(msgspec.Struct, frozen=True):
+    """The machine's folder and the state disk's."""
+
+    machine: Path
+    state: Path
+
+
+def main(words: list[str] | None = None) -> int:
+    """Run a controller until a signal stops it; returns the exit status."""
+    folders = _read_words(words)
+    _log_to_stderr()
+    try:
+        controller = Controller(folders, RealClock())
+        controller.start()
+    except IrisError as error:
+        _say_why(error)
+        return error.exit_status
+    except OSError as error:
+        _say_why(StoreFailed(f"{error.filename or folders.state}: {error.strerror}"))
+        return 1
+    _wait_for_a_signal()
+    controller.stop()
+    return 0
+
+
+class Controller:
+    """One cluster's controller; made first, then started, then stopped."""
+
+    def __init__(self, folders: Folders, clock: Clock) -> None:
+        """Read everything, own the state, bind the port; decide and answer nothing."""
+        self._folders = folders
+        self._clock = clock
+        self._config, self._config_text = _read_config(folders.machine / "config.yaml")
+        uid = _read_machine(folders.machine / "machine.json").cluster_uid
+        self._tuning = Tuning(self._config.name, uid)
+        # the owner's lock first: from here on no other controller writes this state
+        self._store = self._open_store()
+        self._state = State(self._config.groups(), self._store, clock, self._tuning)
+        ensure_operator_token(self._state, folders.state, clock.now())
+        # then the port: a taken one ends us before anything is promised to anyone
+        port = self._config.controller.port
+        self._listener = _listen_again(folders.machine, port)
+        self._calls = Calls(clock, lambda: self._autoscaler.wake())
+        self._autoscaling = self._make_autoscaling()
+        self._autoscaler = Loop("autoscaler", self._autoscaling.autoscale_once, clock)
+        scheduling = Scheduling(self._state, clock)
+        self._scheduler = Loop("scheduler", scheduling.schedule_once, clock)
+        self._archive = Archive(folders.state / "iris.db")
+        self._parts = self._make_parts()
+        self._nudger = Nudger(self._state)
+        self._server = HttpServer(create_app(self._parts), self._listener)
+
+    def start(self) -> None:
+        """Answer first, then say where, then decide: loops find an open API."""
+        self._listen_to_state()
+        self._server.start()
+        _write_address(
+            self._folders.machine, url_of(self._listener), self._tuning.cluster_uid
+        )
+        for loop in (self._scheduler, self._autoscaler):
+            loop.start()
+        _LOG.info(
+            "controller started cluster=%s uid=%s url=%s pid=%d",
+            self._tuning.cluster,
+            self._tuning.cluster_uid,
+            url_of(self._listener),
+            os.getpid(),
+        )
+
+    def stop(self) -> None:
+        """Stop in the order that loses nothing; slices and attempts live on."""
+        # loops first: no decision is made that would start an effect
+        for loop in (self._autoscaler, self._scheduler):
+            loop.stop(LOOP_PATIENCE)
+        # calls next: an answer that comes now still finds its row at the next start
+        self._calls.stop(CALL_PATIENCE)
+        # then people and workers: streams end, requests under way are answered
+        self._parts.closing.set()
+        self._server.stop()
+        self._nudger.close()
+        # the store last: what was accepted up to here is committed
+        self._store.close()
+        self._archive.close()
+        _LOG.info("controller stopped cluster=%s", self._tuning.cluster)
+
+    def _open_store(self) -> Store:
+        self._folders.state.chmod(0o700)  # tokens' hashes, and what jobs were given
+        return Store(
+            self._folders.state / "iris.db",
+            f"the controller of cluster {self._config.name}",
+            keep_events=self._config.retention.events,
+            on_failure=_die,
+        )
+
+    def _make_autoscaling(self) -> Autoscaling:
+        provider = load_provider(self._config, self._tuning.cluster_uid, self._clock)
+        return Autoscaling(
+            self._state,
+            provider,
+            self._calls,
+            self._clock,
+            controller_url=url_of(self._listener),
+            pace=_pace_of(self._config),
+        )
+
+    def _make_parts(self) -> Parts:
+        loops, state = (self._scheduler, self._autoscaler), self._folders.state
+        return Parts(
+            state=self._state,
+            history=self._archive,
+            logs=LogStore(state / "logs"),
+            bundles=BundleStore(state / "bundles"),
+            metrics=Metrics(),
+            clock=self._clock,
+            config_text=self._config_text,
+            log_file=self._folders.machine / "controller.log",
+            started_at=self._clock.now(),
+            loops=lambda: tuple(loop.health() for loop in loops),
+            capacity=lambda: self._autoscaling.last_plan,
+        )
+
+    def _listen_to_state(self) -> None:
+        listeners: tuple[Callable[..., None], ...] = (
+            self._nudger.tell,
+            lambda _: self._scheduler.wake(),
+            lambda _: self._autoscaler.wake(),
+            self._parts.bell.ring,
+            wake_readers(self._parts),
+            tell,
+        )
+        for listener in listeners:
+            self._state.listen(listener)
+        self._parts.metrics.watch(StateNumbers(self._state))
+        self._parts.metrics.watch(LoopNumbers(self._parts.loops))
+
+
+def _read_words(words: list[str] | None) -> Folders:
+    parser = argparse.ArgumentParser(
+        prog="python -m iris.controller", description="Run one cluster's controller."
+    )
+    parser.add_argument("--machine", type=Path, required=True)
+    parser.add_argument("--state", type=Path, required=True)
+    given = parser.parse_args(words)
+    return Folders(given.machine.absolute(), given.state.absolute())
+
+
+def _log_to_stderr() -> None:
+    formatter = logging.Formatter(
+        "{asctime}.{msecs:03.0f}Z {levelname} {message}", "%Y-%m-%dT%H:%M:%S", "{"
+    )
+    formatter.converter = time.gmtime
+    stream = logging.StreamHandler(sys.stderr)
+    stream.setFormatter(formatter)
+    logging.basicConfig(level=logging.INFO, handlers=[stream], force=True)
+
+
+def _read_config(path: Path) -> tuple[ClusterConfig, str]:
+    text = read_text(path)
+    return parse_config(text, str(path)), text
+
+
+def _read_machine(path: Path) -> MachineFile:
+    return wire.decode(path.read_bytes(), MachineFile)
+
+
+def _pace_of(config: ClusterConfig) -> Pace:
+    return Pace(
+        evaluation_interval=config.autoscaler.evaluation_interval,
+        suspect_after=config.worker.suspect_after,
+        lost_after=config.worker.lost_after,
+    )
+
+
+def _listen_again(machine: Path, port: int) -> socket.socket:
+    """The file's port; where it leaves the choice to us, the one of last time."""
+    if port:
+        return listen(LOOPBACK, port)
+    try:
+        former = wire.decode((machine / "address.json").read_bytes(), AddressFile)
+        return listen(LOOPBACK, int(former.url.rpartition(":")[2]))
+    except (FileNotFoundError, PortTaken):
+        return listen(LOOPBACK, 0)
+
+
+def _write_address(machine: Path, url: str, cluster_uid: str) -> None:
+    draft = machine / "address.json.new"
+    draft.write_bytes(wire.encode(AddressFile(url, os.getpid(), cluster_uid)))
+    draft.replace(machine / "address.json")
+
+
+def _wait_for_a_signal() -> None:
+    """Sleep until SIGTERM or SIGINT; a pipe, as a lock could be held by ourselves."""
+    reader, writer = os.pipe()
+
+    def wake(_number: int, _frame: object) -> None:
+        os.write(writer, b"x")
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, wake)
+    os.read(reader, 1)
+
+
+def _die(failure: StoreFailed) -> None:
+    """A commit failed: memory is ahead of the disk, and only a restart mends that."""
+    _say_why(failure)
+    sys.stderr.flush()
+    # not sys.exit: other threads wait for a commit that will never come
+    os._exit(1)
+
+
+def _say_why(error: IrisError) -> None:
+    hint = f' hint="{error.hint}"' if error.hint else ""
+    words = " ".join(f'because="{error}"{hint}'.split())
+    _LOG.error("controller ended code=%s %s", error.code(), words)
