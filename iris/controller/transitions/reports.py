@@ -36,7 +36,8 @@ def take_heartbeat(change: Change, heartbeat: Heartbeat) -> None:
         if attempt is not None:
             _take_report(change, attempt, report)
     for attempt in live.values():
-        if attempt.reported:
+        has_ended = change.attempt(attempt.uid).state in ATTEMPT_ENDED
+        if attempt.reported and not has_ended:
             end_attempt(
                 change,
                 attempt,
