@@ -10,7 +10,7 @@ PYTHON ?= $(shell for p in $(CANDIDATES); do "$$p" -c '$(NEW_ENOUGH)' 2>/dev/nul
 INV := .venv/bin/inv
 
 demo: .venv
-	$(INV) dev.demo
+	PATH="$(CURDIR)/.venv/bin:$$PATH" sh examples/demo.sh
 
 test: .venv
 	$(INV) dev.test
