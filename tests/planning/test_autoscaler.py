@@ -28,7 +28,7 @@ from tests.support.builders import (
 
 CPU = a_group()
 TPU = a_tpu_group(4)
-LONG_AGO = {"ready_at": NOW - 1000, "busy_at": NOW - 300}
+LONG_AGO: Any = {"ready_at": NOW - 1000, "busy_at": NOW - 300}
 
 
 def created(plan: Any) -> list[tuple[str, str]]:

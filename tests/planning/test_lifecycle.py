@@ -195,7 +195,7 @@ def test_each_step_of_a_boot_has_a_deadline(
     state: S, seconds: float, backoff: str
 ) -> None:
     since = NOW - seconds
-    times = {"requested_at": since, "created_at": since, "booting_at": since}
+    times: Any = {"requested_at": since, "created_at": since, "booting_at": since}
     row = a_slice(CPU, state=state, **times)
     later = {name: at + 1 for name, at in times.items()}
     in_time = plan(replace(row, **later), listing=False)
