@@ -1,0 +1,1 @@
+"""How fast Iris is; never a timed test. See README.md."""
