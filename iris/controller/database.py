@@ -38,8 +38,10 @@ class Lock:
 
     def release(self) -> None:
         """Let the next one in; the file stays, else two could hold two files."""
-        os.ftruncate(self._fd, 0)
-        os.close(self._fd)
+        if self._fd >= 0:
+            os.ftruncate(self._fd, 0)
+            os.close(self._fd)
+            self._fd = -1
 
 
 def open_for_writing(database: Path) -> Engine:
