@@ -30,9 +30,7 @@ def plan_around(
         # which item it was is found below; its words go to the log
         log.warning("planning broke field=%s error=%r", field, error)
     items = getattr(snapshot, field)
-    sound = tuple(
-        item for item in items if _is_sound(plan, snapshot, field, item)
-    )
+    sound = tuple(item for item in items if _is_sound(plan, snapshot, field, item))
     return plan(replace(snapshot, **{field: sound}))
 
 

@@ -38,7 +38,9 @@ PACE = Pace(
     lost_after=90.0,
     stalled_after=20.0,
 )
-WAKE_DELAY = 0.01  # seconds from a change to the turn that it wakes
+# Seconds from a change to the turn that it wakes: what changes meanwhile shares it.
+WAKE_DELAYS = {"scheduler": 0.3, "autoscaler": 2.0}
+SHORTEST_REST = 0.01  # seconds between two turns of a loop
 MOST_TURNS = 2000  # of one loop in a row within one second: it spins
 _T = TypeVar("_T")
 URL = "http://10.0.0.1:10000"
@@ -169,7 +171,7 @@ class SimulatedController:
     def _wake(self, name: str) -> None:
         loop = self._loops.get(name)
         if loop is not None:
-            loop.due(self.world.now + WAKE_DELAY)
+            loop.due(self.world.now + WAKE_DELAYS[name])
 
     def turn(self, once: Callable[[], float]) -> float | None:
         """One turn of a loop; None if the controller died in it."""
@@ -255,7 +257,7 @@ class _Loop:
         self._count()
         next_at = self._controller.turn(self._once)
         if next_at:
-            self.due(max(next_at, self._world.now + WAKE_DELAY))
+            self.due(max(next_at, self._world.now + SHORTEST_REST))
 
     def _count(self) -> None:
         self._turns += 1

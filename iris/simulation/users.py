@@ -16,8 +16,8 @@ from iris.simulation.truth import Truth
 from iris.simulation.world import HOUR, MINUTE, World
 
 GB = 1_000_000_000
-MOST_LIVE = 60  # jobs; people wait when the line is long
-JOB_GAP = 4 * MINUTE  # between two submissions, in working hours
+MOST_LIVE = 25  # jobs; people wait when the line is long
+JOB_GAP = 6 * MINUTE  # between two submissions, in working hours
 RETRY = 15.0  # seconds until a client without an answer asks again
 
 
@@ -155,7 +155,7 @@ class Users:
     def _sweep(self) -> tuple[int, Resources, Constraints, bool]:
         cpus = self._chance.choice((0.5, 2.0, 8.0))
         need = Resources(cpus, 2 * GB)
-        return self._chance.randrange(2, 60), need, Constraints(), False
+        return self._chance.randrange(2, 40), need, Constraints(), False
 
     def _chips(self) -> tuple[int, Resources, Constraints, bool]:
         chips = self._chance.choice((1, 2, 4, 4))
