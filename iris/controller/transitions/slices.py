@@ -11,6 +11,7 @@ from iris.domain.fleet import Backoff, Slice
 from iris.domain.jobs import EndCause
 from iris.domain.states import SLICE_MOVES, AttemptState, SliceState, require_move
 from iris.errors import CloudError, Conflict, IllegalMove, NotThere
+from iris.planning.backoff import next_backoff
 from iris.planning.plans import CapacityPlan, Create, LifecyclePlan, SliceMove
 
 _STAMPS = {
@@ -115,6 +116,11 @@ def _move(change: Change, move: SliceMove) -> None:
     if move.to is SliceState.DRAINING and slice_.state is not SliceState.READY:
         return
     move_slice(change, slice_, move.to, move.because)
+    if move.backoff:
+        place = slice_.group, slice_.zone
+        previous = change.tables.backoffs.get(place)
+        kind, words = move.backoff, move.because
+        change.put_backoff(next_backoff(previous, *place, kind, words, change.now))
     if move.to is SliceState.DELETED:
         release_attempts(change, slice_.name, f"its slice is gone: {slice_.because}")
         for worker in change.tables.slice_workers.get(slice_.name, {}).values():
