@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 
 _PACKAGE = Path(__file__).resolve().parent
 
 
-def iris_home() -> Path:
+def iris_home(environment: Mapping[str, str] = os.environ) -> Path:
     """The folder of a person's records: `$IRIS_HOME`, or `~/.iris`."""
-    named = os.environ.get("IRIS_HOME", "")
+    named = environment.get("IRIS_HOME", "")
     return Path(named).expanduser().absolute() if named else Path.home() / ".iris"
 
 

@@ -63,13 +63,17 @@ class Store:
         except BaseException:
             self._lock.release()
             raise
-        self._changed = threading.Condition()
+        guard = threading.Lock()
+        self._asked = threading.Condition(guard)  # wakes the one that commits
+        self._done = threading.Condition(guard)  # wakes those that wait for a commit
         self._pending = _Pending()
         self._durable_seq = 0
         self._event_count = 0
         self._failure: StoreFailed | None = None
         self._closing = False
-        self._thread = threading.Thread(target=self._commit_until_closed, name="store")
+        self._thread = threading.Thread(
+            target=self._commit_until_closed, name="store", daemon=True
+        )
 
     def load(self) -> Restored:
         """All that lives; commits are made from now on. Raises StoreFailed."""
@@ -86,9 +90,9 @@ class Store:
 
     def append(self, seq: int, rows: Sequence[Row], events: Sequence[Event]) -> None:
         """Take one transition for the next commit."""
-        with self._changed:
+        with self._asked:
             self._pending.add(seq, rows, events)
-            self._changed.notify_all()
+            self._asked.notify()
 
     @property
     def durable_seq(self) -> int:
@@ -99,8 +103,8 @@ class Store:
         """Return once `seq` is durable. Raises StoreFailed or Late."""
         if self._durable_seq >= seq:
             return
-        with self._changed:
-            self._changed.wait_for(
+        with self._done:
+            self._done.wait_for(
                 lambda: self._durable_seq >= seq or self._failure is not None, timeout
             )
             if self._durable_seq >= seq:
@@ -114,14 +118,14 @@ class Store:
 
     def close(self) -> None:
         """Commit what is pending and let go of the file."""
-        with self._changed:
+        with self._asked:
             self._closing = True
-            self._changed.notify_all()
+            self._asked.notify()
         if self._thread.ident is not None:
             self._thread.join()
-        with self._changed:
+        with self._done:
             self._failure = self._failure or StoreFailed("the database is closed")
-            self._changed.notify_all()
+            self._done.notify_all()
         self._engine.dispose()
         self._lock.release()
 
@@ -134,8 +138,8 @@ class Store:
             self._fail(store_failed(self._database, error))
 
     def _next_batch(self) -> _Pending | None:
-        with self._changed:
-            self._changed.wait_for(
+        with self._asked:
+            self._asked.wait_for(
                 lambda: self._pending.seq > self._durable_seq or self._closing
             )
             if self._pending.seq <= self._durable_seq:
@@ -155,9 +159,9 @@ class Store:
             count -= self._prune(connection, count, len(batch.events))
             connection.exec_driver_sql(PUT_PROGRESS, (1, batch.seq))
         self._event_count = count
-        with self._changed:
+        with self._done:
             self._durable_seq = batch.seq
-            self._changed.notify_all()
+            self._done.notify_all()
 
     def _prune(self, connection: Connection, count: int, added: int) -> int:
         surplus = min(count - self._keep_events, added + _PRUNE_STEP)
@@ -167,9 +171,9 @@ class Store:
         return surplus
 
     def _fail(self, failure: StoreFailed) -> None:
-        with self._changed:
+        with self._done:
             self._failure = failure
-            self._changed.notify_all()
+            self._done.notify_all()
         if self._on_failure is not None:
             self._on_failure(failure)
 
