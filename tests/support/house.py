@@ -19,6 +19,7 @@ NOT_OUR_WORDS = frozenset(_FOREIGN.split(", "))
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
 _LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 _HEADING = re.compile(r"^#{1,6} +(.+?)\s*$", re.MULTILINE)
+_ENTRY = re.compile(r"^#{2,6} +`?([\w.-]+)`?\s*$", re.MULTILINE)
 _FENCED = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
 _EXCEPTION = re.compile(r"#\s*(noqa|type: ignore|pragma|shellcheck disable)(.*)$")
 
@@ -134,6 +135,11 @@ def broken_links(path: Path, root: Path) -> list[str]:
 def headings(text: str) -> list[str]:
     """The headings of a page, without the marks of code."""
     return [h.replace("`", "") for h in _HEADING.findall(_FENCED.sub("", text))]
+
+
+def entries(text: str) -> list[str]:
+    """The headings below a page's title that are one name."""
+    return _ENTRY.findall(_FENCED.sub("", text))
 
 
 def missing(wanted: Iterable[str], present: Iterable[str]) -> list[str]:
