@@ -2,20 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 
 from iris.domain.access import Role
 from iris.domain.protocol import AttemptReport
 from iris.domain.states import AttemptState
-from tests.support.desk import Desk, open_desk
-
-
-@pytest.fixture
-def desk(tmp_path) -> Iterator[Desk]:
-    with open_desk(tmp_path) as desk:
-        yield desk
+from tests.support.desk import Desk
 
 
 def test_a_job_is_accepted_and_shown(desk: Desk):

@@ -86,6 +86,7 @@ class Desk:
             method=method,
             headers=headers,
             data=None if body is None else content,
+            buffered=True,
         )
 
     def submit(self, token: str | None = None, **spec: Any) -> JobView:

@@ -27,7 +27,7 @@ class EventsQuery(msgspec.Struct, frozen=True):
     newest: bool = False
 
 
-class FollowQuery(msgspec.Struct, frozen=True):
+class FollowEventsQuery(msgspec.Struct, frozen=True):
     """Which events, and from which sequence number on."""
 
     after: int = 0
@@ -52,12 +52,12 @@ def list_events(call: Call[None, EventsQuery]) -> Page[Event]:
 @routes.add(
     *("GET", "/v1/events:stream"),
     roles=READERS,
-    query=FollowQuery,
+    query=FollowEventsQuery,
     answer=Event,
     media=Media.EVENTS,
     service=Service.STREAM,
 )
-def follow_events(call: Call[None, FollowQuery]) -> Iterator[bytes]:
+def follow_events(call: Call[None, FollowEventsQuery]) -> Iterator[bytes]:
     """Events behind a sequence number, then each new one as it happens."""
     query, parts = call.query, call.parts
     wanted = _wanted(parts, query.job, query.slice)

@@ -37,7 +37,7 @@ class LogQuery(msgspec.Struct, frozen=True):
     limit: int = 1000
 
 
-class FollowQuery(msgspec.Struct, frozen=True):
+class FollowLogQuery(msgspec.Struct, frozen=True):
     """Which output, and from where on."""
 
     cursor: int = 0
@@ -72,12 +72,12 @@ def get_log(call: Call[None, LogQuery]) -> LogPage:
 @routes.add(
     *("GET", "/v1/jobs/{job}/log:stream"),
     roles=READERS,
-    query=FollowQuery,
+    query=FollowLogQuery,
     answer=LogLine,
     media=Media.EVENTS,
     service=Service.STREAM,
 )
-def follow_log(call: Call[None, FollowQuery]) -> Iterator[bytes]:
+def follow_log(call: Call[None, FollowLogQuery]) -> Iterator[bytes]:
     """A job's output as it comes; the event `end` says that nothing will follow."""
     query = call.query
     job = _job_with_task(call.parts, call, query.task)
@@ -100,7 +100,7 @@ def get_controller_log(call: Call[None, TailQuery]) -> TextPage:
 
 
 def _job_with_task(
-    parts: Parts, call: Call[None, LogQuery] | Call[None, FollowQuery], task: int | None
+    parts: Parts, call: Call[None, LogQuery] | Call[None, FollowLogQuery], task: int | None
 ) -> Job:
     job = own_job(parts, call.caller, call.params["job"])
     if task is not None and not 0 <= task < job.spec.tasks:
