@@ -69,6 +69,8 @@ class Autoscaling:
         self._sighted: Sighted | None = None  # the listing that this turn judges
         self._complaint = ""  # what was wrong with the last listing
         self._list_at = clock.now()
+        self._plan_at = 0.0
+        self._planned_seq = -1
         self._due_at = 0.0
 
     def autoscale_once(self) -> float:
@@ -76,15 +78,16 @@ class Autoscaling:
         self._forgive_a_stall()
         for outcome in self._calls.take():
             self._take(outcome)
-        lifecycle = self._move_slices()
-        liveness = self._move_workers()
-        capacity = self._change_capacity()
+        lifecycle = self._move_slices(self._state.snapshot())
+        liveness = self._move_workers(self._state.snapshot())
+        if self._clock.now() >= self._plan_at or self._state.seq != self._planned_seq:
+            self._planned_seq = self._state.seq
+            self._change_capacity(self._state.snapshot())
         self._ask()
         self._due_at = earliest(
             lifecycle.next_at,
             liveness.next_at,
-            capacity.next_at,
-            self._clock.now() + self._pace.evaluation_interval,
+            self._plan_at,
             self._calls.next_deadline(),
             0.0 if self._calls.is_under_way(LISTING) else self._list_at,
             self._asking.next_at(),
@@ -158,11 +161,11 @@ class Autoscaling:
 
     # -- what follows from it ----------------------------------------------------
 
-    def _move_slices(self) -> LifecyclePlan:
+    def _move_slices(self, snapshot: Snapshot) -> LifecyclePlan:
         sighted, self._sighted = self._sighted, None
         plan = plan_around(
-            lambda snapshot: plan_lifecycle(snapshot, sighted, self._clock.now()),
-            self._state.snapshot(),
+            lambda each: plan_lifecycle(each, sighted, self._clock.now()),
+            snapshot,
             "slices",
         )
         plan = replace(plan, orphans=self._new_orphans(plan))
@@ -182,13 +185,13 @@ class Autoscaling:
             log.warning('orphan found slice=%s because="%s"', name, because)
         return fresh
 
-    def _move_workers(self) -> LivenessPlan:
+    def _move_workers(self, snapshot: Snapshot) -> LivenessPlan:
         pace = self._pace
         plan = plan_around(
-            lambda snapshot: plan_liveness(
-                snapshot, self._clock.now(), pace.suspect_after, pace.lost_after
+            lambda each: plan_liveness(
+                each, self._clock.now(), pace.suspect_after, pace.lost_after
             ),
-            self._state.snapshot(),
+            snapshot,
             "workers",
         )
         if plan.moves:
@@ -198,9 +201,12 @@ class Autoscaling:
             log.info('worker %s worker=%s because="%s"', move.to, uid, because)
         return plan
 
-    def _change_capacity(self) -> CapacityPlan:
-        plan = plan_around(self._plan_capacity, self._state.snapshot(), "pending")
+    def _change_capacity(self, snapshot: Snapshot) -> None:
+        """Plan anew; the same state at the same time needs no second plan."""
+        plan = plan_around(self._plan_capacity, snapshot, "pending")
         self.last_plan = plan
+        latest = self._clock.now() + self._pace.evaluation_interval
+        self._plan_at = earliest(plan.next_at, latest)
         if plan.creates or plan.drains:
             commit_around(self._state.commit_capacity, plan, ("creates", "drains"))
         for create in plan.creates:
@@ -209,7 +215,6 @@ class Autoscaling:
         for drain in plan.drains:
             name, because = drain.slice_name, drain.because
             log.info('slice drained slice=%s because="%s"', name, because)
-        return plan
 
     def _plan_capacity(self, snapshot: Snapshot) -> CapacityPlan:
         return plan_capacity(snapshot, self._clock.now())
@@ -217,7 +222,8 @@ class Autoscaling:
     # -- what is asked of the cloud ----------------------------------------------
 
     def _ask(self) -> None:
-        slices = self._state.snapshot().slices
+        with self._state.reading() as tables:
+            slices = list(tables.slices.values())
         creates = [each for each in slices if self._is_due(each, CREATE)]
         deletes = [each for each in slices if self._is_due(each, DELETE)]
         if creates or deletes:

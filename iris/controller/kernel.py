@@ -16,7 +16,7 @@ from iris.controller.change import Change, Changed
 from iris.controller.journal import Journal
 from iris.controller.tables import Tables
 from iris.controller.transitions import jobs
-from iris.domain.fleet import ScaleGroup
+from iris.domain.fleet import ScaleGroup, Worker
 from iris.planning.snapshot import Gang, Snapshot, WorkerLoad
 
 
@@ -87,11 +87,15 @@ class Kernel:
         """All that is known now, frozen."""
         with self._lock:
             tables, now = self._tables, self._clock.now()
+            interval = self.interval()
             pending = [tasks.pending(now) for tasks in tables.tasks.values()]
             return Snapshot(
                 groups=tuple(tables.groups.values()),
                 slices=tuple(tables.slices.values()),
-                workers=tuple(self._load_of(w.uid) for w in tables.workers.values()),
+                workers=tuple(
+                    self._load_of(worker, interval)
+                    for worker in tables.workers.values()
+                ),
                 pending=tuple(sorted(filter(None, pending), key=lambda p: p.order)),
                 gangs=tuple(self._gang(uid) for uid in tables.gangs),
                 backoffs=tuple(tables.backoffs.values()),
@@ -135,15 +139,14 @@ class Kernel:
         key = self._tables.meta["join_key"].encode()
         return hmac.new(key, f"{slice_uid}/{index}".encode(), sha256).hexdigest()
 
-    def _load_of(self, worker_uid: str) -> WorkerLoad:
+    def _load_of(self, worker: Worker, interval: float) -> WorkerLoad:
         tables = self._tables
-        worker = tables.workers[worker_uid]
         return WorkerLoad(
             worker=worker,
             free=tables.free_on(worker),
-            live=len(tables.live_of_worker(worker_uid)),
-            heard_at=tables.heard.get(worker_uid, 0.0),
-            interval=self.interval(),
+            live=len(tables.live_of_worker(worker.uid)),
+            heard_at=tables.heard.get(worker.uid, 0.0),
+            interval=interval,
         )
 
     def _gang(self, gang_uid: str) -> Gang:

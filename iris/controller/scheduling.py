@@ -23,20 +23,23 @@ class Scheduling:
 
     def schedule_once(self) -> float:
         """One turn; returns when time alone asks for the next, 0 if never."""
-        verdicts = self._settle_gangs()
+        snapshot = self._state.snapshot()
+        verdicts = self._settle_gangs(snapshot)
+        if verdicts.verdicts or verdicts.stops:
+            snapshot = self._state.snapshot()
         plan = plan_around(
-            lambda snapshot: plan_assignments(snapshot, self._clock.now()),
-            self._state.snapshot(),
+            lambda each: plan_assignments(each, self._clock.now()),
+            snapshot,
             "pending",
         )
         commit_around(self._state.commit_scheduling, plan, ("placements",))
         _log_placements(plan)
         return earliest(verdicts.next_at, plan.next_at)
 
-    def _settle_gangs(self) -> VerdictPlan:
+    def _settle_gangs(self, snapshot: Snapshot) -> VerdictPlan:
         plan = plan_around(
-            lambda snapshot: plan_verdicts(snapshot, self._clock.now()),
-            self._state.snapshot(),
+            lambda each: plan_verdicts(each, self._clock.now()),
+            snapshot,
             "gangs",
         )
         if plan.verdicts or plan.stops:

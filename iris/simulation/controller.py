@@ -33,13 +33,13 @@ from iris.simulation.world import World
 TUNING = Tuning("sim", "uid-sim", shortest_interval=30.0, longest_interval=30.0)
 PACE = Pace(
     evaluation_interval=60.0,
-    listing_interval=30.0,
+    listing_interval=45.0,
     suspect_after=45.0,
     lost_after=90.0,
     stalled_after=20.0,
 )
 # Seconds from a change to the turn that it wakes: what changes meanwhile shares it.
-WAKE_DELAYS = {"scheduler": 0.3, "autoscaler": 2.0}
+WAKE_DELAYS = {"scheduler": 0.5, "autoscaler": 4.0}
 SHORTEST_REST = 0.01  # seconds between two turns of a loop
 MOST_TURNS = 2000  # of one loop in a row within one second: it spins
 _T = TypeVar("_T")

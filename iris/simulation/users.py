@@ -17,7 +17,7 @@ from iris.simulation.world import HOUR, MINUTE, World
 
 GB = 1_000_000_000
 MOST_LIVE = 25  # jobs; people wait when the line is long
-JOB_GAP = 6 * MINUTE  # between two submissions, in working hours
+JOB_GAP = 8 * MINUTE  # between two submissions, in working hours
 RETRY = 15.0  # seconds until a client without an answer asks again
 
 
