@@ -1,0 +1,1 @@
+"""What of ours runs on one VM: a keeper, an agent, and the attempts."""

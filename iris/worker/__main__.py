@@ -1,0 +1,43 @@
+"""`python -m iris.worker --vm DIR`: the keeper of one VM."""
+
+from __future__ import annotations
+
+import argparse
+import fcntl
+import logging
+import sys
+from pathlib import Path
+
+from iris.clock import RealClock
+from iris.errors import IrisError
+from iris.worker.folders import VmFolder, read_metadata
+from iris.worker.keeper import Keeper
+
+
+def main() -> int:
+    """Hold the VM's lock and keep it."""
+    parser = argparse.ArgumentParser(prog="iris.worker", description=__doc__)
+    parser.add_argument("--vm", type=Path, required=True, help="the VM's folder")
+    folder = VmFolder(parser.parse_args().vm.absolute())
+    try:
+        read_metadata(folder)
+    except IrisError as error:
+        sys.stderr.write(f"iris.worker: {error}\n")
+        return error.exit_status
+    logging.basicConfig(
+        stream=sys.stderr,
+        level=logging.INFO,
+        format="%(asctime)s %(levelname)s keeper %(message)s",
+    )
+    with folder.lock.open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            sys.stderr.write(f"iris.worker: {folder.root} has a keeper already\n")
+            return 0
+        Keeper(folder, RealClock()).run()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""The agent: speaks to the controller for one VM, restartable at any time."""

@@ -1,0 +1,44 @@
+"""The environment of an attempt."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+
+from iris.domain.machine import VmMetadata
+from iris.domain.protocol import AttemptSpec
+
+# What an attempt inherits of the machine's environment.
+_INHERITED = ("HOME", "LANG", "LC_ALL", "LOGNAME", "SHELL", "TZ", "USER", "TMPDIR")
+
+
+def attempt_environment(
+    spec: AttemptSpec, metadata: VmMetadata, coordinator: str, vm: Path
+) -> dict[str, str]:
+    """The contract's variables; the user's own come before, ours win."""
+    env = {name: os.environ[name] for name in _INHERITED if name in os.environ}
+    path = os.environ.get("PATH", os.defpath)
+    env["PATH"] = f"{metadata.path_prefix}:{path}" if metadata.path_prefix else path
+    env.setdefault("TMPDIR", tempfile.gettempdir())
+    env["PYTHONUNBUFFERED"] = "1"  # lines are seen when they are printed
+    env |= spec.env
+    env |= {
+        "IRIS_CLUSTER": metadata.cluster,
+        "IRIS_JOB": spec.job,
+        "IRIS_JOB_UID": spec.job_uid,
+        "IRIS_TASK_INDEX": str(spec.task_index),
+        "IRIS_NUM_TASKS": str(spec.num_tasks),
+        "IRIS_ATTEMPT": str(spec.number),
+        "IRIS_ATTEMPT_UID": spec.uid,
+        "IRIS_SLICE": spec.slice_name,
+        "IRIS_WORKER_INDEX": str(spec.worker_index),
+        "IRIS_VM": str(vm),
+        "TPU_WORKER_ID": str(spec.worker_index),
+        "TPU_WORKER_HOSTNAMES": ",".join(spec.hostnames),
+    }
+    if spec.accelerator:
+        env["TPU_ACCELERATOR_TYPE"] = spec.accelerator
+    if coordinator:
+        env["IRIS_COORDINATOR"] = coordinator
+    return env

@@ -1,0 +1,118 @@
+"""What keeper and agent say to each other, over a socket pair that both hold."""
+
+from __future__ import annotations
+
+import socket
+import struct
+from collections.abc import Iterator
+
+import msgspec
+
+from iris.domain.jobs import EndCause
+from iris.domain.protocol import AttemptSpec
+
+_LENGTH = struct.Struct(">I")
+
+
+class Start(msgspec.Struct, frozen=True, tag=True):
+    """Run the command; its output goes to the file `output` of the folder."""
+
+    uid: str
+    argv: tuple[str, ...]
+    env: dict[str, str]
+    memory_bytes: int
+    run_timeout: float
+    stop_grace: float
+
+
+class Stop(msgspec.Struct, frozen=True, tag=True):
+    """Signal, grace, SIGKILL."""
+
+    uid: str
+
+
+class Accept(msgspec.Struct, frozen=True, tag=True):
+    """Remember a spec, so that an agent that starts anew knows it."""
+
+    spec: AttemptSpec
+
+
+class Forget(msgspec.Struct, frozen=True, tag=True):
+    """The controller knows how it ended; drop it and its folder."""
+
+    uid: str
+
+
+class Identity(msgspec.Struct, frozen=True):
+    """Who this worker is, and the token that speaks for it."""
+
+    worker_uid: str
+    token: str
+    cluster_uid: str
+
+
+class Keep(msgspec.Struct, frozen=True, tag=True):
+    """Store what speaks for this worker, 0600."""
+
+    identity: Identity
+
+
+class Known(msgspec.Struct, frozen=True):
+    """An attempt as the keeper holds it."""
+
+    spec: AttemptSpec
+    pid: int = 0  # 0 before its start
+    started_at: float = 0.0
+    ended_at: float = 0.0
+    exit_code: int | None = None
+    cause: EndCause | None = None
+    detail: str = ""
+
+
+class Hello(msgspec.Struct, frozen=True, tag=True):
+    """The keeper's first words to an agent that starts."""
+
+    epoch: int  # how many agents there were; heartbeats are numbered from it
+    boot_id: str
+    identity: Identity | None
+    attempts: tuple[Known, ...]
+
+
+class Changed(msgspec.Struct, frozen=True, tag=True):
+    """An attempt started or ended."""
+
+    attempt: Known
+
+
+ToKeeper = Start | Stop | Accept | Forget | Keep
+ToAgent = Hello | Changed
+
+_encode = msgspec.msgpack.Encoder().encode
+
+
+def send(end: socket.socket, message: ToKeeper | ToAgent) -> None:
+    """One message, whole. Raises OSError when the other end is gone."""
+    body = _encode(message)
+    end.sendall(_LENGTH.pack(len(body)) + body)
+
+
+class Reader:
+    """Cuts what arrives into bodies of messages."""
+
+    def __init__(self) -> None:
+        self._arrived = bytearray()
+
+    def feed(self, arrived: bytes) -> Iterator[bytes]:
+        """Take what was read; yield every message that is now whole."""
+        self._arrived += arrived
+        while len(self._arrived) >= _LENGTH.size:
+            (length,) = _LENGTH.unpack_from(self._arrived)
+            if len(self._arrived) < _LENGTH.size + length:
+                return
+            body = bytes(self._arrived[_LENGTH.size : _LENGTH.size + length])
+            del self._arrived[: _LENGTH.size + length]
+            yield body
+
+
+decode_to_keeper = msgspec.msgpack.Decoder(ToKeeper).decode
+decode_to_agent = msgspec.msgpack.Decoder(ToAgent).decode

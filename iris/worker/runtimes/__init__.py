@@ -1,0 +1,1 @@
+"""How attempts run on a VM: one module, one runtime."""
