@@ -47,7 +47,7 @@ def commit_around(
         return
     for field in fields:
         for item in getattr(plan, field):
-            others: dict[str, object] = {name: () for name in fields}
+            others: dict[str, object] = dict.fromkeys(fields, ())
             _commit_alone(commit, replace(plan, **others | {field: (item,)}), item)
 
 

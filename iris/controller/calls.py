@@ -79,7 +79,7 @@ class _Call(msgspec.Struct, eq=False):
 
 
 class Calls:
-    """The pool: threads start when needed, up to `threads`, and die with the process."""
+    """The pool: up to `threads`, started when needed, that end with the process."""
 
     def __init__(
         self,

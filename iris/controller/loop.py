@@ -69,7 +69,7 @@ class Loop:
             self._errors += 1
             self._errors_in_a_row += 1
             self._last_error = f"{type(error).__name__}: {error}"
-            pause = FIRST_PAUSE * 2 ** min(self._errors_in_a_row - 1, 10)
+            pause = FIRST_PAUSE * 2.0 ** min(self._errors_in_a_row - 1, 10)
             return self._clock.now() + min(pause, LONGEST_PAUSE)
         self._turns += 1
         self._errors_in_a_row = 0

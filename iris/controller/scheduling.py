@@ -10,6 +10,7 @@ from iris.controller.state import State
 from iris.planning.gangs import plan_verdicts
 from iris.planning.plans import SchedulingPlan, VerdictPlan
 from iris.planning.scheduler import plan_assignments
+from iris.planning.snapshot import Snapshot
 
 log = logging.getLogger(__name__)
 

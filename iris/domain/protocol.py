@@ -54,7 +54,7 @@ class AttemptReport(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Heartbeat(msgspec.Struct, frozen=True, omit_defaults=True):
-    """All that the worker observes; `seq` grows over restarts of the agent."""
+    """All that the worker observes; `seq` grows over restarts of agent and machine."""
 
     worker_uid: str
     boot_id: str

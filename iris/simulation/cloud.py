@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 from iris.domain.fleet import ScaleGroup
 from iris.domain.jobs import Capacity
@@ -137,9 +138,9 @@ class SimulatedCloud:
         self._stockouts.clear()
         for resource in list(self.resources.values()):
             for vm in resource.vms:
-                vm.heal()
+                vm.agent.return_now()
             if resource.phase is Phase.DELETING:
-                self._world.after(MINUTE, lambda r=resource: self._vanish(r))
+                self._world.after(MINUTE, partial(self._vanish, resource))
 
     def stop(self, resource: Resource, phase: Phase, words: str) -> None:
         """The cloud takes it, or it broke: it works no more, yet it is listed."""
@@ -195,6 +196,7 @@ class SimulatedCloud:
         self._turn(resource, Phase.UP)
         for index in range(request.group.vms):
             vm = self._make_vm(request, index)
+            vm.siblings = resource.vms
             vm.when_broken = lambda words: self._maybe_notice(resource, words)
             resource.vms.append(vm)
             vm.boot()

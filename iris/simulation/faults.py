@@ -41,6 +41,39 @@ class Faults(msgspec.Struct, frozen=True):
     stall_gap: float = 8 * HOUR
 
 
+CLIMATES = (
+    Faults(),
+    # the network is bad
+    Faults(
+        message_lost=0.05,
+        message_slow=0.05,
+        message_repeated=0.2,
+        answer_lost=0.15,
+        answer_late=0.05,
+        list_stale=0.6,
+        zone_silent=0.15,
+        unclear=0.05,
+    ),
+    # the controller hardly stays up
+    Faults(crash_gap=0.2 * HOUR, stall_gap=2 * HOUR, message_repeated=0.1),
+    # slices and machines come and go
+    Faults(
+        create_fails=0.1,
+        boot_fails=0.05,
+        delete_stuck=0.15,
+        delete_ignored=0.2,
+        preemption_gap=1.5 * HOUR,
+        trouble_gap=2 * HOUR,
+        prepare_fails=0.05,
+    ),
+)
+
+
+def climate_of(seed: int) -> Faults:
+    """Every seed has one of the climates."""
+    return CLIMATES[seed % len(CLIMATES)]
+
+
 class Weather:
     """Asks chance whether a fault strikes; never once the world is quiet."""
 

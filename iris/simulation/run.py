@@ -7,40 +7,21 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import msgspec
-
+from iris.domain.seeds import SeedResult
 from iris.simulation.cloud import SimulatedCloud
 from iris.simulation.controller import SimulatedController
-from iris.simulation.faults import Faults, Weather
+from iris.simulation.faults import Faults, Weather, climate_of
 from iris.simulation.fleet import ZONES
+from iris.simulation.line import Surroundings
 from iris.simulation.promises import Promises
 from iris.simulation.truth import BrokenPromise, Truth
 from iris.simulation.users import Users
-from iris.simulation.workers import SimulatedVm, Surroundings
+from iris.simulation.workers import SimulatedVm
 from iris.simulation.world import BEGINNING, DAY, HOUR, World, format_time
 
 TAIL = 36 * HOUR  # the longest back-off of the planning is a day
 GIVE_BACK = 3 * HOUR  # all idle slices go within this time
-TRACE_SHOWN = 60  # lines
-
-
-class Result(msgspec.Struct, frozen=True):
-    """How one seed did; the same for the same seed, but for `real_seconds`."""
-
-    seed: int
-    days: float
-    is_kept: bool
-    digest: str  # of the whole trace
-    steps: int
-    jobs: int
-    attempts: int
-    slices: int
-    crashes: int
-    settled_after: float  # seconds of the tail until all had ended
-    real_seconds: float
-    broken: str = ""
-    broken_at: str = ""
-    trace: tuple[str, ...] = ()
+TRACE_SHOWN = 80  # lines of a broken seed's trace
 
 
 class Simulation:
@@ -51,13 +32,14 @@ class Simulation:
         seed: int,
         days: float,
         *,
-        faults: Faults = Faults(),
+        faults: Faults | None = None,
         keep_all: bool = False,
     ) -> None:
         self.world = World(seed, keep_all)
         self.truth = Truth()
         self.settled_after = 0.0
         self._days = days
+        faults = faults or climate_of(seed)
         cloud_weather = Weather(self.world, faults, "cloud")
         self.cloud = SimulatedCloud(self.world, cloud_weather, self._make_vm)
         self.controller = SimulatedController(
@@ -113,6 +95,12 @@ class Simulation:
         return SimulatedVm(self._around, *which)  # type: ignore[arg-type]
 
 
+def _shown(world: World, is_broken: bool, keep_all: bool) -> tuple[str, ...]:
+    if keep_all:
+        return tuple(world.trace())
+    return tuple(world.trace(TRACE_SHOWN)) if is_broken else ()
+
+
 class _Ear(logging.Handler):
     """What the loops log becomes part of the trace; a bad turn breaks a promise."""
 
@@ -142,7 +130,7 @@ def _listening(world: World) -> Iterator[None]:
         logger.propagate = propagate
 
 
-def simulate(seed: int, days: float, keep_all: bool = False) -> Result:
+def simulate(seed: int, days: float, keep_all: bool = False) -> SeedResult:
     """Run one seed; a broken promise, or any exception, is part of the result."""
     simulation = Simulation(seed, days, keep_all=keep_all)
     began = time.process_time()
@@ -155,7 +143,7 @@ def simulate(seed: int, days: float, keep_all: bool = False) -> Result:
             simulation.world.tell(f"BROKEN {error!r}")
             broken = f"{type(error).__name__}: {error}"
     world = simulation.world
-    return Result(
+    return SeedResult(
         seed=seed,
         days=days,
         is_kept=not broken,
@@ -166,8 +154,8 @@ def simulate(seed: int, days: float, keep_all: bool = False) -> Result:
         slices=simulation.cloud.created,
         crashes=simulation.controller.crashes,
         settled_after=simulation.settled_after,
-        real_seconds=time.process_time() - began,
+        cpu_seconds=time.process_time() - began,
         broken=broken,
         broken_at=format_time(world.elapsed) if broken else "",
-        trace=tuple(world.trace(None if keep_all else TRACE_SHOWN)),
+        trace=_shown(world, bool(broken), keep_all),
     )

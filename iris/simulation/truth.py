@@ -11,7 +11,7 @@ from iris.domain.protocol import AttemptSpec
 from iris.domain.resources import NOTHING, Resources
 
 
-class BrokenPromise(Exception):  # noqa: N818 - it is what it says
+class BrokenPromise(Exception):
     """Something happened that Iris promises never happens."""
 
 

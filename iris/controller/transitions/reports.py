@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 from msgspec.structs import replace
 
 from iris.controller.change import Change
@@ -34,10 +32,10 @@ def take_heartbeat(change: Change, heartbeat: Heartbeat) -> None:
     for report in heartbeat.attempts:
         attempt = live.pop(report.uid, None)
         if attempt is not None:
-            _take_report(change, attempt, report)
+            _take_report(change, attempt, report, heartbeat.seq)
     for attempt in live.values():
         has_ended = change.attempt(attempt.uid).state in ATTEMPT_ENDED
-        if attempt.reported and not has_ended:
+        if _proves_absent(heartbeat, attempt) and not has_ended:
             end_attempt(
                 change,
                 attempt,
@@ -45,6 +43,15 @@ def take_heartbeat(change: Change, heartbeat: Heartbeat) -> None:
                 cause=EndCause.VANISHED,
                 detail="its worker no longer knows it",
             )
+
+
+def _proves_absent(heartbeat: Heartbeat, attempt: Attempt) -> bool:
+    """Is it newer than the one that showed the attempt? It does not list it now.
+
+    After a restart of the controller an old heartbeat may arrive late, and nobody
+    remembers the numbers of those that came between.
+    """
+    return attempt.reported and heartbeat.seq > attempt.reported_seq
 
 
 def _refresh(change: Change, worker: Worker, heartbeat: Heartbeat) -> Worker:
@@ -63,16 +70,14 @@ def _refresh(change: Change, worker: Worker, heartbeat: Heartbeat) -> Worker:
     if fresh != worker:
         change.put_worker(fresh)
     if fresh.boot_id != worker.boot_id:
-        _end_former_boot(change, worker, heartbeat.attempts)
+        _end_former_boot(change, worker, heartbeat)
     return fresh
 
 
-def _end_former_boot(
-    change: Change, worker: Worker, reports: Iterable[AttemptReport]
-) -> None:
-    known = {report.uid for report in reports}
+def _end_former_boot(change: Change, worker: Worker, heartbeat: Heartbeat) -> None:
+    known = {report.uid for report in heartbeat.attempts}
     for attempt in list(change.tables.live_of_worker(worker.uid).values()):
-        if attempt.uid not in known and attempt.reported:
+        if attempt.uid not in known and _proves_absent(heartbeat, attempt):
             end_attempt(
                 change,
                 attempt,
@@ -82,7 +87,9 @@ def _end_former_boot(
             )
 
 
-def _take_report(change: Change, attempt: Attempt, report: AttemptReport) -> None:
+def _take_report(
+    change: Change, attempt: Attempt, report: AttemptReport, heartbeat_seq: int
+) -> None:
     attempt = change.attempt(attempt.uid)
     if attempt.state in ATTEMPT_ENDED:
         return
@@ -98,6 +105,7 @@ def _take_report(change: Change, attempt: Attempt, report: AttemptReport) -> Non
         attempt,
         state=state,
         reported=True,
+        reported_seq=attempt.reported_seq or heartbeat_seq,
         coordinator_port=report.coordinator_port or attempt.coordinator_port,
     )
     if state is not attempt.state:

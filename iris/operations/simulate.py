@@ -1,0 +1,96 @@
+"""Run seeds of the simulation on all cores, in processes of their own."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import msgspec
+
+from iris.domain.seeds import SeedResult
+from iris.errors import FellShort
+
+
+class Simulated(msgspec.Struct, frozen=True):
+    """What all seeds came to; `broken` are those that broke a promise."""
+
+    seeds: int
+    first: int
+    days: float
+    jobs: int
+    attempts: int
+    slices: int
+    crashes: int
+    broken: tuple[SeedResult, ...]
+
+
+def simulate(
+    seeds: int,
+    *,
+    first: int = 1,
+    days: float = 1.0,
+    processes: int = 0,
+    progress: Callable[[SeedResult], None] = lambda result: None,
+) -> Simulated:
+    """Run seeds `first` and following; `progress` hears of each as it ends.
+
+    `processes` of 0 means one for each core.
+    """
+    count = max(min(processes or os.cpu_count() or 1, seeds), 1)
+    command = [sys.executable, "-m", "iris.simulation", "--json"]
+    command += ["--seeds", str(seeds), "--first", str(first), "--days", str(days)]
+    command += ["--processes", str(count)]
+    results: list[SeedResult] = []
+    for result in _results(command):
+        results.append(result)
+        progress(result)
+    if len(results) < seeds:
+        raise FellShort(
+            f"only {len(results)} of {seeds} seeds came to an end",
+            hint="See what the simulation wrote to stderr.",
+        )
+    return _sum_up(results, first, days)
+
+
+def trace_seed(seed: int, *, days: float = 1.0) -> SeedResult:
+    """Replay one seed with its whole trace."""
+    command = [sys.executable, "-m", "iris.simulation", "--json", "--trace"]
+    command += ["--seeds", "1", "--first", str(seed), "--days", str(days)]
+    results = list(_results(command))
+    if not results:
+        raise FellShort(f"seed {seed} did not come to an end")
+    return results[0]
+
+
+def _sum_up(results: list[SeedResult], first: int, days: float) -> Simulated:
+    broken = [each for each in results if not each.is_kept]
+    return Simulated(
+        seeds=len(results),
+        first=first,
+        days=days,
+        jobs=sum(each.jobs for each in results),
+        attempts=sum(each.attempts for each in results),
+        slices=sum(each.slices for each in results),
+        crashes=sum(each.crashes for each in results),
+        broken=tuple(sorted(broken, key=lambda each: each.seed)),
+    )
+
+
+def _results(command: list[str]) -> Iterator[SeedResult]:
+    with _running(command) as process:
+        for line in process.stdout or ():
+            yield msgspec.json.decode(line, type=SeedResult)
+
+
+@contextmanager
+def _running(command: list[str]) -> Iterator[subprocess.Popen[bytes]]:
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
+        try:
+            yield process
+        finally:
+            # done already, or nobody wants the rest (Ctrl-C): it ends its own
+            if process.poll() is None:
+                process.terminate()
