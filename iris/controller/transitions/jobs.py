@@ -189,7 +189,7 @@ def describe_end(attempt: Attempt) -> str:
 
 def settle_jobs(change: Change) -> None:
     """End every job whose last task has ended in this transition."""
-    for job_uid in list(change.jobs_touched):
+    for job_uid in sorted(change.jobs_touched):
         try:
             job = change.job(job_uid)
         except NotThere:
