@@ -1,0 +1,86 @@
+"""Folders and files that appear whole or not at all, and go whatever is in them."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import stat
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from pathlib import Path
+
+DRAFT, TRASH = ".new-", ".gone-"  # what a crash may leave; nothing runs in them
+
+
+def write_file(path: Path, content: bytes) -> None:
+    """Put a file there in one step, for its owner's eyes only."""
+    handle, draft = tempfile.mkstemp(prefix=DRAFT, dir=path.parent)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(draft).replace(path)
+    except BaseException:
+        Path(draft).unlink(missing_ok=True)
+        raise
+
+
+def make_folder(path: Path, files: Mapping[str, bytes]) -> bool:
+    """Put a folder with its files there in one step; False if one is there."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    draft = Path(tempfile.mkdtemp(prefix=DRAFT, dir=path.parent))
+    try:
+        for name, content in files.items():
+            file = draft / name
+            file.parent.mkdir(mode=0o700, exist_ok=True)
+            file.touch(mode=0o600)
+            file.write_bytes(content)
+        draft.rename(path)  # fails on a folder that has anything in it
+        return True
+    except OSError:
+        if path.is_dir():
+            return False
+        raise
+    finally:
+        remove_tree(draft)
+
+
+def remove_folder(path: Path) -> None:
+    """Take a folder away in one step, then delete what it holds."""
+    with suppress(FileNotFoundError):
+        path.rename(Path(tempfile.mkdtemp(prefix=TRASH, dir=path.parent)) / path.name)
+    sweep(path.parent)
+
+
+def sweep(folder: Path) -> None:
+    """Delete what a crash left half way out."""
+    for trash in folder.glob(f"{TRASH}*"):
+        remove_tree(trash)
+
+
+def subfolders(folder: Path) -> Iterator[Path]:
+    """The folders in a folder, by name; drafts and trash are none of them."""
+    with suppress(FileNotFoundError):
+        for path in sorted(folder.iterdir()):
+            if path.is_dir() and not path.name.startswith("."):
+                yield path
+
+
+def remove_tree(path: Path) -> None:
+    """Delete a folder, folders that a task locked too; absence is success."""
+    if not path.is_dir():
+        return
+    _unlock(path)
+    for folder, names, _ in os.walk(path):
+        for name in names:
+            _unlock(Path(folder) / name)
+    with suppress(FileNotFoundError):
+        shutil.rmtree(path)
+
+
+def _unlock(folder: Path) -> None:
+    with suppress(OSError):
+        if not folder.is_symlink():
+            folder.chmod(folder.stat().st_mode | stat.S_IRWXU)
