@@ -1,4 +1,4 @@
-"""Folders and files that appear whole or not at all, and go whatever is in them."""
+"""Folders that appear whole or not at all, and go whatever is in them."""
 
 from __future__ import annotations
 
@@ -10,21 +10,9 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 
-DRAFT, TRASH = ".new-", ".gone-"  # what a crash may leave; nothing runs in them
+from iris.files import DRAFT
 
-
-def write_file(path: Path, content: bytes) -> None:
-    """Put a file there in one step, for its owner's eyes only."""
-    handle, draft = tempfile.mkstemp(prefix=DRAFT, dir=path.parent)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(draft).replace(path)
-    except BaseException:
-        Path(draft).unlink(missing_ok=True)
-        raise
+TRASH = ".gone-"  # what a crash may leave half way out; nothing runs in it
 
 
 def make_folder(path: Path, files: Mapping[str, bytes]) -> bool:

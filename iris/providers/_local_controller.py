@@ -18,6 +18,7 @@ from iris import wire
 from iris.clock import Clock
 from iris.domain.machine import AddressFile
 from iris.errors import AlreadyExists, NotFound, UsageError
+from iris.files import write_private
 from iris.paths import iris_home
 from iris.providers import _folders as folders
 from iris.providers import _processes as processes
@@ -68,7 +69,7 @@ class LocalController:
                     f"its controller is process {running.pid}"
                 )
             uid = self._own_disk(request.cluster_uid).cluster_uid
-            folders.write_file(self.machine / "config.yaml", _text(request))
+            write_private(self.machine / "config.yaml", _text(request))
             labels = MachineFile(uid, self._clock.now())
             self._label(labels)
             pid = self._start()
@@ -165,11 +166,11 @@ class LocalController:
         disk = _read(self.state / "disk.json", DiskFile)
         if disk is None:
             disk = DiskFile(cluster_uid, self._clock.now())
-            folders.write_file(self.state / "disk.json", wire.encode(disk))
+            write_private(self.state / "disk.json", wire.encode(disk))
         return disk
 
     def _label(self, labels: MachineFile) -> None:
-        folders.write_file(self.machine / "machine.json", wire.encode(labels))
+        write_private(self.machine / "machine.json", wire.encode(labels))
 
     def _start(self) -> int:
         words = [sys.executable, *self._words(), "--state", str(self.state)]

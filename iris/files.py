@@ -1,0 +1,23 @@
+"""Files that appear whole or not at all, for their owner's eyes only."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+
+DRAFT = ".new-"  # what a crash may leave starts with it
+
+
+def write_private(path: Path, content: bytes) -> None:
+    """Put a file there in one step, mode 0600."""
+    handle, draft = tempfile.mkstemp(prefix=DRAFT, dir=path.parent)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(draft).replace(path)
+    except BaseException:
+        Path(draft).unlink(missing_ok=True)
+        raise

@@ -1,0 +1,129 @@
+"""An opened cluster: its file, its record, its provider, its controller.
+
+Which cluster is meant: `--cluster NAME`, else `--config FILE`, else the file named by
+`IRIS_CONFIG`, else the cluster that was started last from this machine.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from iris.client import records
+from iris.client.records import Record
+from iris.clock import Clock, RealClock
+from iris.config import ClusterConfig, find_config, parse_config, read_text
+from iris.errors import NoCluster, Unreachable, UsageError
+from iris.providers import load_provider
+from iris.providers.contract import ControllerMachine, Phase, Provider
+
+if TYPE_CHECKING:
+    from iris.client import Client
+
+PATIENCE = 300.0  # seconds that a client rides out a controller that is away
+
+
+class Session(msgspec.Struct, frozen=True):
+    """One cluster, as the words of a command name it."""
+
+    config: ClusterConfig
+    config_text: str  # byte for byte
+    config_path: str  # for people; the record's copy where no file was named
+    record: Record | None  # None before the first start from this machine
+    clock: Clock
+    provider: Provider
+
+    @property
+    def cluster(self) -> str:
+        """The cluster's name."""
+        return self.config.name
+
+    @property
+    def cluster_uid(self) -> str:
+        """The uid that is remembered, empty without a record."""
+        return self.record.cluster_uid if self.record else ""
+
+    def controller(self, patience: float = PATIENCE) -> Client:
+        """HTTP to the controller, wherever it is by then. Raises NoCluster."""
+        from iris.client import Client
+
+        if self.record is None:
+            raise NoCluster(
+                f"there is no record of cluster {self.cluster!r} on this machine",
+                hint=f"`inv cluster.start --config {self.config_path}` starts it, "
+                "or finds the one that runs.",
+            )
+        return Client(self.controller_url, records.token(self.cluster), patience)
+
+    def controller_url(self) -> str:
+        """Where the controller listens now. Raises NoCluster, Unreachable."""
+        machine = self.controller_machine()
+        if machine is None:
+            raise NoCluster(
+                f"cluster {self.cluster!r} has no controller",
+                hint="`inv cluster.start` starts it again on its state.",
+            )
+        if machine.phase is Phase.STOPPED:
+            raise Unreachable(
+                f"the controller of cluster {self.cluster!r} is dead",
+                hint="`inv cluster.restart` starts it again; nothing is lost.",
+            )
+        if not machine.address:
+            raise Unreachable(
+                f"the controller of cluster {self.cluster!r} does not listen yet"
+            )
+        return f"http://{machine.address}"
+
+    def controller_machine(self) -> ControllerMachine | None:
+        """The controller's machine; a namesake's is none of ours."""
+        for machine in self.provider.list_controllers():
+            if self.cluster_uid in ("", machine.cluster_uid):
+                return machine
+        return None
+
+
+def open_session(
+    config: str | None = None,
+    cluster: str | None = None,
+    clock: Clock | None = None,
+) -> Session:
+    """The cluster that is meant. Raises NoCluster, BadClusterFile, UsageError."""
+    if config and cluster:
+        raise UsageError(
+            "--cluster and --config were both given",
+            hint="One names a cluster of this machine, the other a file.",
+        )
+    named = config or os.environ.get("IRIS_CONFIG", "")
+    clock = clock or RealClock()
+    if cluster or not named:
+        return _open_record(records.load(cluster) if cluster else records.last(), clock)
+    return _open_file(find_config(named), clock)
+
+
+def _open_record(record: Record, clock: Clock) -> Session:
+    text = records.config_text(record.cluster)
+    path = str(records.record_folder(record.cluster) / "cluster.yaml")
+    return _made(parse_config(text, path), text, path, record, clock)
+
+
+def _open_file(path: Path, clock: Clock) -> Session:
+    text = read_text(path)
+    config = parse_config(text, str(path))
+    return _made(config, text, str(path), records.find(config.name), clock)
+
+
+def _made(
+    config: ClusterConfig, text: str, path: str, record: Record | None, clock: Clock
+) -> Session:
+    uid = record.cluster_uid if record else ""
+    return Session(
+        config=config,
+        config_text=text,
+        config_path=path,
+        record=record,
+        clock=clock,
+        provider=load_provider(config, uid, clock),
+    )
