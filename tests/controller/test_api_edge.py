@@ -50,9 +50,7 @@ def test_a_worker_speaks_for_itself_only(desk: Desk):
 
     as_other = desk.ask("POST", f"/v1/workers/{other.uid}/heartbeat", beat, mine.token)
     in_words = desk.ask("POST", f"/v1/workers/{mine.uid}/heartbeat", beat, mine.token)
-    logs = desk.ask(
-        "POST", f"/v1/workers/{other.uid}/logs", {"chunks": []}, mine.token
-    )
+    logs = desk.ask("POST", f"/v1/workers/{other.uid}/logs", {"chunks": []}, mine.token)
     jobs = desk.ask("GET", "/v1/jobs", token=mine.token)
 
     assert [a.status_code for a in (as_other, in_words, logs, jobs)] == [403] * 4

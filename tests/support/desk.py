@@ -40,9 +40,7 @@ class Desk:
         self.clock = VirtualClock()
         self._ids = count(1)
         self.store = Store(folder / "iris.db", "a test")
-        self.state = State(
-            (CPU, TPU), self.store, self.clock, Tuning("test", "uid-1")
-        )
+        self.state = State((CPU, TPU), self.store, self.clock, Tuning("test", "uid-1"))
         self.archive = Archive(folder / "iris.db")
         self.parts = Parts(
             state=self.state,
