@@ -8,14 +8,11 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
-import logging
 import os
 import selectors
 import shutil
 import signal
 import socket
-import subprocess
-import sys
 import uuid
 
 import msgspec
@@ -35,21 +32,14 @@ from iris.worker.messages import (
     Identity,
     Keep,
     Known,
-    Reader,
     Start,
     Stop,
-    ToAgent,
     ToKeeper,
-    decode_to_keeper,
 )
-from iris.worker.messages import send as send_message
 from iris.worker.runtimes.process import ProcessRuntime
-
-log = logging.getLogger(__name__)
+from iris.worker.supervision import Supervision
 
 WATCH_INTERVAL = 0.5  # seconds between looks at memory
-RESTART_PAUSES = (0.1, 0.5, 1.0, 2.0, 5.0)  # seconds before the agent starts anew
-STEADY_AFTER = 30.0  # seconds after which a restart counts as the first again
 LEFTOVER_LOOK = 0.1  # seconds between looks while something will not die
 
 
@@ -65,13 +55,8 @@ class Keeper:
         self._known: dict[str, Known] = {}
         self._running: dict[str, Running] = {}
         self._uid_by_pid: dict[int, str] = {}
-        self._agent: subprocess.Popen[bytes] | None = None
-        self._agent_at = 0.0
-        self._agent_restarts = 0
-        self._epoch = 0
-        self._line: socket.socket | None = None
-        self._reader = Reader()
         self._selector = selectors.DefaultSelector()
+        self._agent = Supervision(folder.root, clock, self._selector)
         self._watch_at = 0.0
         self._is_stopping = False
 
@@ -93,7 +78,8 @@ class Keeper:
                 if key.fileobj is woken:
                     _drain(woken)
                 else:
-                    self._hear()
+                    for message in self._agent.hear():
+                        self._obey(message)
             self._reap()
             self._act_in_time()
         self._end_all()
@@ -109,22 +95,12 @@ class Keeper:
     # -- the agent -----------------------------------------------------------------
 
     def _start_agent_when_due(self) -> None:
-        if self._agent is not None or self._clock.now() < self._agent_at:
+        if self._agent.pid or self._clock.now() < self._agent.due_at():
             return
-        ours, theirs = socket.socketpair()
-        self._agent = subprocess.Popen(
-            [sys.executable, "-m", "iris.worker.agent", str(self._folder.root)],
-            stdin=theirs.fileno(),
-            start_new_session=True,
-        )
-        theirs.close()
-        self._epoch += 1
-        self._agent_at = self._clock.now()
-        self._line, self._reader = ours, Reader()
-        self._selector.register(ours, selectors.EVENT_READ)
-        self._tell(
+        self._agent.start()
+        self._agent.tell(
             Hello(
-                epoch=self._epoch,
+                epoch=self._agent.epoch,
                 boot_id=self.boot_id,
                 identity=self._identity(),
                 attempts=tuple(self._known.values()),
@@ -137,44 +113,6 @@ class Keeper:
                 self._folder.identity.read_bytes(), type=Identity
             )
         return None
-
-    def _agent_ended(self) -> None:
-        if self._line is not None:
-            self._selector.unregister(self._line)
-            self._line.close()
-            self._line = None
-        if self._agent is not None:
-            self._agent.returncode = 0
-        self._agent = None
-        now = self._clock.now()
-        if now - self._agent_at > STEADY_AFTER:
-            self._agent_restarts = 0
-        pause = RESTART_PAUSES[min(self._agent_restarts, len(RESTART_PAUSES) - 1)]
-        self._agent_restarts += 1
-        self._agent_at = now + pause
-        log.warning("agent ended again_in=%s", pause)
-
-    def _tell(self, message: ToAgent) -> None:
-        if self._line is not None:
-            with contextlib.suppress(OSError):  # its end is noticed as a child's
-                send_message(self._line, message)
-
-    def _hear(self) -> None:
-        assert self._line is not None
-        try:
-            arrived = self._line.recv(1 << 20)
-        except OSError:
-            arrived = b""
-        if not arrived:
-            # the agent closed its end: it is ending, or must
-            self._selector.unregister(self._line)
-            self._line.close()
-            self._line = None
-            if self._agent is not None:
-                send(self._agent.pid)
-            return
-        for body in self._reader.feed(arrived):
-            self._obey(decode_to_keeper(body))
 
     def _obey(self, message: ToKeeper) -> None:
         match message:
@@ -237,8 +175,8 @@ class Keeper:
                 return
             if not pid:
                 return
-            if self._agent is not None and pid == self._agent.pid:
-                self._agent_ended()
+            if pid == self._agent.pid:
+                self._agent.ended()
             uid = self._uid_by_pid.pop(pid, None)
             if uid is not None:
                 self._running[uid].status = os.waitstatus_to_exitcode(status)
@@ -268,9 +206,7 @@ class Keeper:
             pass
         except PermissionError:
             return True
-        ours = {each.pid for each in self._running.values()}
-        if self._agent is not None:
-            ours.add(self._agent.pid)
+        ours = {self._agent.pid} | {each.pid for each in self._running.values()}
         return any(pid not in ours for pid in own_children())
 
     def _end(self, known: Known) -> None:
@@ -279,7 +215,7 @@ class Keeper:
 
     def _keep(self, known: Known) -> None:
         self._known[known.spec.uid] = known
-        self._tell(Changed(known))
+        self._agent.tell(Changed(known))
 
     def _forget(self, uid: str) -> None:
         known = self._known.get(uid)
@@ -291,8 +227,8 @@ class Keeper:
 
     def _until_due(self) -> float | None:
         times = [at for each in self._running.values() if (at := each.due_at())]
-        if self._agent is None:
-            times.append(self._agent_at)
+        if not self._agent.pid:
+            times.append(self._agent.due_at())
         if any(each.start.memory_bytes for each in self._running.values()):
             times.append(self._watch_at)
         return max(min(times) - self._clock.now(), 0.0) if times else None
@@ -328,8 +264,7 @@ class Keeper:
                 self._stop(limited[pid], EndCause.OUT_OF_MEMORY, detail)
 
     def _end_all(self) -> None:
-        if self._agent is not None:
-            send(self._agent.pid)
+        self._agent.kill()
         for uid, running in self._running.items():
             self._runtime.kill(uid, running.pid)
 

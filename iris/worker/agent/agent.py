@@ -64,7 +64,6 @@ class Agent:
         self._metadata = read_metadata(folder)
         self._desk = Desk()
         self.wake = threading.Event()
-        self._ship = threading.Event()
         self._link = Link(self._metadata)
         self._ship_link = Link(self._metadata)
         self._shipper = Shipper(folder, self._ship_link)
@@ -119,7 +118,7 @@ class Agent:
                 if isinstance(message, Changed):
                     self._desk.take_known(message.attempt)
                     if message.attempt.ended_at:
-                        self._ship.set()
+                        self._shipper.news.set()
             self.wake.set()
 
     def tell(self, message: ToKeeper) -> None:
@@ -213,7 +212,7 @@ class Agent:
             return report_of(held, size, 0, b"")
         if self._shipper.left(held.uid) > MOST_IN_REPORT:
             self._held_back.add(held.uid)
-            self._ship.set()
+            self._shipper.news.set()
             going_on = msgspec.structs.replace(held, state=AttemptState.RUNNING)
             return report_of(going_on, size, 0, b"")
         self._held_back.discard(held.uid)
@@ -224,15 +223,15 @@ class Agent:
 
     def _ship_outputs(self, worker_uid: str) -> None:
         while True:
-            self._ship.wait(SHIP_INTERVAL if self._desk.held else None)
-            self._ship.clear()
+            self._shipper.news.wait(SHIP_INTERVAL if self._desk.held else None)
+            self._shipper.news.clear()
             try:
                 while self._shipper.ship(worker_uid):
                     pass
             except IrisError as error:
                 log.info('outputs not shipped because="%s"', error)
                 threading.Event().wait(RETRY_PAUSE)
-                self._ship.set()
+                self._shipper.news.set()
             if self._has_complete_end():
                 self.wake.set()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import threading
 
 import msgspec
 
@@ -30,9 +31,11 @@ class Shipper:
         self._folder = folder
         self._link = link
         self._outputs: dict[str, Output] = {}
+        self.news = threading.Event()  # there may be something to send
 
     def add(self, uid: str) -> None:
         self._outputs.setdefault(uid, Output(uid))
+        self.news.set()
 
     def drop(self, uid: str) -> None:
         self._outputs.pop(uid, None)

@@ -6,7 +6,13 @@ import threading
 from typing import Protocol
 
 from iris.domain.machine import VmMetadata
-from iris.domain.protocol import AttemptSpec, Desired, Heartbeat, HeartbeatAnswer
+from iris.domain.protocol import (
+    AttemptReport,
+    AttemptSpec,
+    Desired,
+    Heartbeat,
+    HeartbeatAnswer,
+)
 from iris.domain.states import ATTEMPT_ENDED, AttemptState
 from iris.errors import IrisError, Unreachable
 from iris.worker.agent.desk import Desk, Held
@@ -50,23 +56,25 @@ class Wishes:
         self.token = ""  # what speaks for this worker
 
     def reconcile(self, heartbeat: Heartbeat, answer: HeartbeatAnswer) -> None:
-        wanted = {desired.uid for desired in answer.attempts}
+        wanted = {desired.uid: desired for desired in answer.attempts}
         for desired in answer.attempts:
             self._obey(desired)
         for report in heartbeat.attempts:
             if report.uid in wanted:
-                continue
-            if report.state in ATTEMPT_ENDED:
+                self._catch_up(report, wanted[report.uid].log_have)
+            elif report.state in ATTEMPT_ENDED:
                 self._forget(report.uid)
             else:
                 self.stop(report.uid)
 
+    def _catch_up(self, report: AttemptReport, have: int) -> None:
+        """An end that is not taken yet: the controller lacks some of its output."""
+        if report.state in ATTEMPT_ENDED and 0 <= have < report.log_bytes:
+            self._shipper.rewind(report.uid, have)
+
     def _obey(self, desired: Desired) -> None:
         with self._desk.lock:
             held = self._desk.held.get(desired.uid)
-        if held is not None and held.state in ATTEMPT_ENDED:
-            # its end is not taken yet: the controller lacks some of its output
-            self._shipper.rewind(desired.uid, desired.log_have)
         if held is None:
             self._begin(desired)
         elif desired.want == "stop":
