@@ -212,6 +212,9 @@ class SimulatedAgent:
         run = self._runs[spec.uid] = Run(spec.uid, spec)
         run.may_start = not spec.gang
         self._around.truth.take(spec, self._resources)
+        if self._weather.strikes(self._weather.faults.prepare_hangs):
+            self._world.tell(f"vm {self._name} never prepares {spec.uid}")
+            return
         fate = self._around.fate_of(spec)
         self._world.after(fate.prepare_seconds, lambda: self._prepared(run, fate))
 
@@ -239,7 +242,7 @@ class SimulatedAgent:
 
     def _exit(self, run: Run, fate: Fate) -> None:
         """The program ends by itself."""
-        if not self._is_current(run) or run.spec is None:
+        if not self._is_current(run) or run.is_unkillable or run.spec is None:
             return
         task = (run.spec.job_uid, run.spec.task_index)
         if fate.exit_code == 0:
@@ -254,6 +257,10 @@ class SimulatedAgent:
         if not run.is_live or run.is_stopping:
             return
         run.is_stopping = True
+        if self._weather.strikes(self._weather.faults.stop_ignored):
+            self._world.tell(f"vm {self._name} cannot end {run.uid}")
+            run.is_unkillable = True
+            return
         grace = run.spec.stop_grace if run.spec else 0.0
         seconds = self._weather.between(0.05, grace)
         self._world.after(seconds, lambda: self._stopped(run))

@@ -55,6 +55,7 @@ class Resource:
         self.created_at = now
         self.deletion_asked_at = 0.0
         self.words = ""
+        self.is_left_out = False  # of the listing before
         self.vms: list[SimulatedVm] = []
         # what a listing shows from when on; None: nothing any more
         self.history: list[tuple[float, Phase | None]] = [(now, Phase.CREATING)]
@@ -103,6 +104,11 @@ class SimulatedCloud:
                 raise AlreadyExists(f"{request.name} exists")
             return
         self._maybe_refuse(request)
+        if self._weather.strikes(self._weather.faults.create_queued):
+            # uncancelled, and granted when nobody waits for it any more
+            later = self._weather.between(5 * MINUTE, 1.5 * HOUR)
+            self._world.after(later, partial(self._create, request))
+            raise self._weather.chance.choice(PASSING)
         self._create(request)
         self._maybe_lose_the_answer()
 
@@ -111,6 +117,7 @@ class SimulatedCloud:
         resource = self.resources.get(name)
         if resource is None:
             return
+        resource.deletion_asked_at = resource.deletion_asked_at or self._world.now
         if not self._weather.strikes(self._weather.faults.delete_ignored):
             self._delete(resource)
         self._maybe_lose_the_answer()
@@ -169,6 +176,8 @@ class SimulatedCloud:
             raise kind(words)
 
     def _create(self, request: SliceRequest) -> None:
+        if request.name in self.resources:
+            return
         resource = Resource(request, self._world.now)
         self.resources[request.name] = resource
         self.created += 1
@@ -221,7 +230,6 @@ class SimulatedCloud:
     def _delete(self, resource: Resource) -> None:
         if resource.phase in (Phase.DELETING, None):
             return
-        resource.deletion_asked_at = self._world.now
         self._turn(resource, Phase.DELETING)
         seconds = self._weather.between(2.0, 90.0)
         if self._weather.strikes(self._weather.faults.delete_stuck):
@@ -249,7 +257,9 @@ class SimulatedCloud:
 
     def _show(self, resource: Resource, at: float) -> CloudSlice | None:
         phase = resource.phase_at(at)
-        if phase is None:
+        gap = self._weather.faults.list_gap
+        resource.is_left_out = not resource.is_left_out and self._weather.strikes(gap)
+        if phase is None or resource.is_left_out:
             return None
         if self._weather.strikes(self._weather.faults.unclear):
             phase = Phase.UNCLEAR

@@ -11,7 +11,6 @@ from iris.controller.autoscaling import Autoscaling
 from iris.controller.change import Changed
 from iris.controller.scheduling import Scheduling
 from iris.controller.state import State, Tuning
-from iris.domain.events import Event
 from iris.domain.protocol import (
     Heartbeat,
     HeartbeatAnswer,
@@ -25,7 +24,8 @@ from iris.simulation.cloud import SimulatedCloud
 from iris.simulation.faults import Weather
 from iris.simulation.fleet import GROUPS
 from iris.simulation.journal import MemoryJournal
-from iris.simulation.truth import BrokenPromise
+from iris.simulation.looks import drain_some, event_words, find_stuck
+from iris.simulation.loops import VirtualLoop
 from iris.simulation.world import World
 
 # Slower than in production, so that a quiet day has few events; see tests for why
@@ -40,8 +40,6 @@ PACE = Pace(
 )
 # Seconds from a change to the turn that it wakes: what changes meanwhile shares it.
 WAKE_DELAYS = {"scheduler": 0.5, "autoscaler": 4.0}
-SHORTEST_REST = 0.01  # seconds between two turns of a loop
-MOST_TURNS = 2000  # of one loop in a row within one second: it spins
 _T = TypeVar("_T")
 URL = "http://10.0.0.1:10000"
 
@@ -65,7 +63,7 @@ class SimulatedController:
         self._stalled_until = 0.0
         self._life = 0
         self._calls: SimulatedCalls | None = None
-        self._loops: dict[str, _Loop] = {}
+        self._loops: dict[str, VirtualLoop] = {}
         self._nudges: dict[str, Callable[[], None]] = {}
 
     def start(self) -> None:
@@ -87,8 +85,12 @@ class SimulatedController:
             pace=PACE,
         )
         self._loops = {
-            "scheduler": _Loop(self, "scheduler", scheduling.schedule_once),
-            "autoscaler": _Loop(self, "autoscaler", autoscaling.autoscale_once),
+            "scheduler": VirtualLoop(
+                self, self.world, "scheduler", scheduling.schedule_once
+            ),
+            "autoscaler": VirtualLoop(
+                self, self.world, "autoscaler", autoscaling.autoscale_once
+            ),
         }
         self.state.listen(self._changed)
         self.world.tell(f"controller is up at seq {self.state.seq}")
@@ -128,7 +130,19 @@ class SimulatedController:
         self._serve(lambda state: state.cancel_job(job_uid, by))
 
     def drain_some_worker(self, chance: Random) -> str:
-        return self._serve(lambda state: _drain_some(state, chance))
+        return self._serve(lambda state: drain_some(state, chance))
+
+    def drain_cluster(self, by: str) -> None:
+        self._serve(lambda state: state.drain_cluster(by))
+
+    def resume_cluster(self, by: str) -> None:
+        self._serve(lambda state: state.resume_cluster(by))
+
+    def stuck_slices(self) -> list[str]:
+        return self._serve(lambda state: find_stuck(state, self.world.now))
+
+    def confirm_gone(self, slice_name: str, by: str) -> None:
+        self._serve(lambda state: state.confirm_gone(slice_name, by))
 
     def live_jobs(self) -> int:
         if self.state is None:
@@ -152,8 +166,8 @@ class SimulatedController:
 
     def _changed(self, changed: Changed) -> None:
         for event in changed.events:
-            self.world.tell(_event_words(event))
-        self.world.after(self._weather.between(0.0, 1.0), self._flush_of(self._life))
+            self.world.tell(event_words(event))
+        self.world.after(self._weather.between(0.0, 3.0), self._flush_of(self._life))
         for uid in sorted(changed.workers):
             nudge = self._nudges.get(uid)
             if nudge is not None and not self._weather.strikes(0.05):
@@ -228,62 +242,3 @@ class SimulatedController:
         self.world.tell(f"controller stands still for {seconds:.0f} s")
         gap = self._weather.gap(self._weather.faults.stall_gap)
         self.world.after(gap, self._stall)
-
-
-class _Loop:
-    """When one loop turns next; a sooner time replaces a later one."""
-
-    def __init__(
-        self, controller: SimulatedController, name: str, once: Callable[[], float]
-    ) -> None:
-        self._controller = controller
-        self._world = controller.world
-        self._name = name
-        self._once = once
-        self._life = controller.life
-        self._due_at = float("inf")
-        self._second = 0.0  # the second in which the turns below were
-        self._turns = 0
-
-    def due(self, at: float) -> None:
-        if at < self._due_at:
-            self._due_at = at
-            self._world.at(at, lambda: self._turn(at))
-
-    def _turn(self, at: float) -> None:
-        if at != self._due_at or self._life != self._controller.life:
-            return
-        self._due_at = float("inf")
-        self._count()
-        next_at = self._controller.turn(self._once)
-        if next_at:
-            self.due(max(next_at, self._world.now + SHORTEST_REST))
-
-    def _count(self) -> None:
-        self._turns += 1
-        if self._world.now - self._second >= 1.0:
-            self._second, self._turns = self._world.now, 0
-        if self._turns > MOST_TURNS:
-            raise BrokenPromise(f"the {self._name} turns without end")
-
-
-def _drain_some(state: State, chance: Random) -> str:
-    with state.reading() as tables:
-        uids = sorted(tables.workers)
-    if not uids:
-        return ""
-    uid = chance.choice(uids)
-    state.drain_worker(uid, "the operator")
-    return uid
-
-
-def _event_words(event: Event) -> str:
-    parts = [f"{event.seq} {event.kind}"]
-    if event.job:
-        parts.append(f"{event.job}[{event.task}]x{event.count}")
-    parts += [each for each in (event.attempt_uid, event.slice_name) if each]
-    if event.worker_uid:
-        parts.append(event.worker_uid)
-    if event.because:
-        parts.append(f"because {event.because}")
-    return " ".join(parts)

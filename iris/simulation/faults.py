@@ -21,10 +21,12 @@ class Faults(msgspec.Struct, frozen=True):
     list_lag: float = 8.0  # seconds into the past, at most
     zone_silent: float = 0.03  # zones of a listing
     unclear: float = 0.01  # resources of a listing
+    list_gap: float = 0.003  # resources left out of a listing, never twice in a row
     stockout_gap: float = 6 * HOUR  # between two of a zone
     stockout_length: float = 1 * HOUR
     # slices
     create_fails: float = 0.03  # creations that stop on their way
+    create_queued: float = 0.03  # creations that fail, and happen much later
     create_slow: float = 0.03  # creations that take half an hour
     boot_fails: float = 0.02  # VMs that never register
     delete_ignored: float = 0.05  # deletions accepted without effect
@@ -35,7 +37,8 @@ class Faults(msgspec.Struct, frozen=True):
     message_lost: float = 0.01  # heartbeats or their answers
     message_slow: float = 0.01
     message_repeated: float = 0.01
-    prepare_fails: float = 0.01
+    prepare_hangs: float = 0.001
+    stop_ignored: float = 0.005  # stops of a program that nothing can kill
     # the controller
     crash_gap: float = 2 * HOUR
     stall_gap: float = 8 * HOUR
@@ -64,7 +67,9 @@ CLIMATES = (
         delete_ignored=0.2,
         preemption_gap=1.5 * HOUR,
         trouble_gap=2 * HOUR,
-        prepare_fails=0.05,
+        create_queued=0.1,
+        prepare_hangs=0.005,
+        stop_ignored=0.03,
     ),
 )
 

@@ -50,6 +50,7 @@ class MemoryJournal:
         return self._durable_seq
 
     def append(self, seq: int, rows: Sequence[Row], events: Sequence[Event]) -> None:
+        self._fuse("in the middle of a change")
         encoded: _Rows = []
         for table, key, entity in rows:
             encoded.append((table, key, None if entity is None else _encode(entity)))

@@ -13,6 +13,7 @@ from iris.simulation.controller import SimulatedController
 from iris.simulation.faults import Faults, Weather, climate_of
 from iris.simulation.fleet import ZONES
 from iris.simulation.line import Surroundings
+from iris.simulation.operator import Operator
 from iris.simulation.promises import Promises
 from iris.simulation.truth import BrokenPromise, Truth
 from iris.simulation.users import Users
@@ -46,6 +47,7 @@ class Simulation:
             self.world, Weather(self.world, faults, "controller"), self.cloud
         )
         self.users = Users(self.world, self.truth, self.controller)
+        self.operator = Operator(self.world, self.cloud, self.controller)
         self._around = Surroundings(
             self.world,
             Weather(self.world, faults, "workers"),
@@ -61,6 +63,7 @@ class Simulation:
         self.controller.start()
         self.controller.begin_trouble()
         self.users.start()
+        self.operator.start()
         self._run_until(BEGINNING + self._days * DAY)
         self._settle()
 

@@ -33,6 +33,7 @@ class Run:
         self.state = AttemptState.PREPARING
         self.may_start = False
         self.is_stopping = False
+        self.is_unkillable = False
         self.port = 0
         self.exit_code: int | None = None
         self.cause: EndCause | None = None

@@ -1,15 +1,15 @@
-"""People who submit jobs, wait, cancel some, and drain a worker now and then."""
+"""People who submit jobs, wait, and cancel some."""
 
 from __future__ import annotations
 
 from random import Random
-from typing import Protocol
 
 from iris.domain.jobs import Band, Capacity, Constraints, EndCause, JobSpec
 from iris.domain.protocol import AttemptSpec
 from iris.domain.resources import Resources
 from iris.domain.views import Submission
 from iris.errors import IrisError, NotThere
+from iris.simulation.desk import Desk
 from iris.simulation.fleet import POD, SINGLE
 from iris.simulation.runs import Fate
 from iris.simulation.truth import Truth
@@ -19,18 +19,6 @@ GB = 1_000_000_000
 MOST_LIVE = 25  # jobs; people wait when the line is long
 JOB_GAP = 8 * MINUTE  # between two submissions, in working hours
 RETRY = 15.0  # seconds until a client without an answer asks again
-
-
-class Desk(Protocol):
-    """What people's programs can ask of the controller. Raises Unreachable."""
-
-    def submit(self, submission: Submission, user: str) -> str: ...
-
-    def cancel(self, job_uid: str, by: str) -> None: ...
-
-    def drain_some_worker(self, chance: Random) -> str: ...
-
-    def live_jobs(self) -> int: ...
 
 
 class Users:
@@ -46,7 +34,6 @@ class Users:
 
     def start(self) -> None:
         self._world.after(5.0, self._submit_next)
-        self._world.after(3 * HOUR, self._drain)
 
     def close(self) -> None:
         """No more work from now on; what was submitted goes on."""
@@ -110,17 +97,6 @@ class Users:
             return  # it has ended
         except IrisError:
             self._world.after(RETRY, lambda: self._cancel(uid))
-
-    def _drain(self) -> None:
-        if self._world.is_quiet:
-            return
-        try:
-            drained = self._desk.drain_some_worker(self._chance)
-            self._world.tell(f"operator drains {drained or 'nothing'}")
-        except IrisError:
-            self._world.after(MINUTE, self._drain)
-            return
-        self._world.after(self._chance.expovariate(1.0 / (6 * HOUR)), self._drain)
 
     # -- what they submit --------------------------------------------------------------
 

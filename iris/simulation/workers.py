@@ -30,6 +30,11 @@ class SimulatedVm:
         self._index = index
         self._boots = 0
 
+    @property
+    def is_on(self) -> bool:
+        """Does anything run on it?"""
+        return self.agent.is_on
+
     def boot(self) -> None:
         """Bring the VM up; some never get as far as a first word."""
         if self._weather.strikes(self._weather.faults.boot_fails):
