@@ -26,7 +26,14 @@ from iris.controller.parts import Parts
 from iris.controller.places import RETRY_AFTER, Place
 from iris.domain.access import Role
 from iris.domain.views import Problem
-from iris.errors import Busy, IrisError, NotAllowed, NotAuthenticated, UsageError
+from iris.errors import (
+    Busy,
+    IrisError,
+    NotAllowed,
+    NotAuthenticated,
+    StoreFailed,
+    UsageError,
+)
 
 _LOG = logging.getLogger(__name__)
 _CODES = {400: "usage-error", 404: "not-there", 405: "method-not-allowed"}
@@ -171,7 +178,8 @@ class _Edge:
 
 
 def _refused(route: Route, error: IrisError) -> Response:
-    if error.http_status >= 500 and not isinstance(error, Busy):
+    # a place that is taken is no event, and a store that failed says so itself
+    if error.http_status >= 500 and not isinstance(error, Busy | StoreFailed):
         _LOG.error('request failed route=%s because="%s"', route.path, error)
     return _problem_response(wire.error_to_problem(error))
 
