@@ -54,6 +54,7 @@ class Keeper:
         self._journal = Journal(folder.journal)
         self._known: dict[str, Known] = {}
         self._running: dict[str, Running] = {}
+        self._ending: set[str] = set()  # uids whose first process has ended
         self._uid_by_pid: dict[int, str] = {}
         self._selector = selectors.DefaultSelector()
         self._agent = Supervision(folder.root, clock, self._selector)
@@ -180,14 +181,14 @@ class Keeper:
             uid = self._uid_by_pid.pop(pid, None)
             if uid is not None:
                 self._running[uid].status = os.waitstatus_to_exitcode(status)
-            self._finish_ended()
+                self._ending.add(uid)
 
     def _finish_ended(self) -> None:
         """An attempt has ended once nothing of it is left."""
-        for uid, running in list(self._running.items()):
-            if running.status is None:
-                continue
-            if self._has_leftovers(running):
+        strangers = self._has_strangers() if self._ending else False
+        for uid in list(self._ending):
+            running = self._running[uid]
+            if strangers or _has_group(running.pid):
                 left = left_behind(uid, running.pid)
                 for pid in left:
                     send(pid)
@@ -195,17 +196,11 @@ class Keeper:
                     running.kill_at = self._clock.now() + LEFTOVER_LOOK
                     continue
             del self._running[uid]
+            self._ending.discard(uid)
             self._end(ended(self._known[uid], running, self._clock.now()))
 
-    def _has_leftovers(self, running: Running) -> bool:
-        """A cheap look first: the group, and children that nobody started here."""
-        try:
-            os.killpg(running.pid, 0)
-            return True
-        except ProcessLookupError:
-            pass
-        except PermissionError:
-            return True
+    def _has_strangers(self) -> bool:
+        """Are there children that nobody started here? They left an attempt."""
         ours = {self._agent.pid} | {each.pid for each in self._running.values()}
         return any(pid not in ours for pid in own_children())
 
@@ -267,6 +262,16 @@ class Keeper:
         self._agent.kill()
         for uid, running in self._running.items():
             self._runtime.kill(uid, running.pid)
+
+
+def _has_group(pgid: int) -> bool:
+    try:
+        os.killpg(pgid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
 
 
 def _drain(woken: socket.socket) -> None:
