@@ -23,8 +23,9 @@ from iris.domain.states import SliceState
 from iris.errors import CloudError, NotFound, NotThere
 from iris.planning.autoscaler import plan_capacity
 from iris.planning.backoff import next_backoff
-from iris.planning.lifecycle import Seen, Sighted, plan_lifecycle
+from iris.planning.lifecycle import plan_lifecycle
 from iris.planning.liveness import plan_liveness
+from iris.planning.orphans import Seen, Sighted
 from iris.planning.plans import CapacityPlan, LifecyclePlan, LivenessPlan, Orphan
 from iris.planning.snapshot import Snapshot
 from iris.providers.contract import Listing, SliceRequest

@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from hashlib import sha256
+from itertools import islice
 
 import msgspec
 
@@ -17,7 +18,7 @@ from iris.controller.journal import Journal
 from iris.controller.tables import Tables
 from iris.controller.transitions import jobs
 from iris.domain.fleet import ScaleGroup, Worker
-from iris.planning.snapshot import Gang, Snapshot, WorkerLoad
+from iris.planning.snapshot import MOST_LATE, Gang, Snapshot, WorkerLoad
 
 
 class Tuning(msgspec.Struct, frozen=True):
@@ -98,6 +99,8 @@ class Kernel:
                 ),
                 pending=tuple(sorted(filter(None, pending), key=lambda p: p.order)),
                 gangs=tuple(self._gang(uid) for uid in tables.gangs),
+                starting=tuple(islice(tables.starting.values(), MOST_LATE)),
+                stopping=tuple(islice(tables.stopping.values(), MOST_LATE)),
                 backoffs=tuple(tables.backoffs.values()),
                 draining=tables.meta.get("draining", ""),
                 stalled_until=self._stalled_until,

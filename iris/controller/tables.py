@@ -12,7 +12,13 @@ from iris.domain.access import Grant
 from iris.domain.fleet import Backoff, BootPhase, ScaleGroup, Slice, Worker
 from iris.domain.jobs import Attempt, Job, Task
 from iris.domain.resources import NOTHING, Resources
-from iris.domain.states import ATTEMPT_ENDED, TASK_ENDED, SliceState, TaskState
+from iris.domain.states import (
+    ATTEMPT_ENDED,
+    ATTEMPT_STARTING,
+    TASK_ENDED,
+    SliceState,
+    TaskState,
+)
 from iris.planning.snapshot import MOST_READY, PendingJob
 
 _FRESH = 0  # pending and never attempted: no struct, no row
@@ -113,6 +119,8 @@ class Tables:
         self.jobs: dict[str, Job] = {}
         self.tasks: dict[str, JobTasks] = {}  # by job uid
         self.attempts: dict[str, Attempt] = {}  # live, or of an unsettled gang
+        self.starting: dict[str, Attempt] = {}  # of no gang, and not running yet
+        self.stopping: dict[str, Attempt] = {}  # those whose end is wanted
         self.slices: dict[str, Slice] = {}
         self.workers: dict[str, Worker] = {}
         self.grants: dict[str, Grant] = {}
@@ -201,6 +209,8 @@ class Tables:
 
     def _put_attempt(self, attempt: Attempt) -> None:
         live = self.worker_attempts.setdefault(attempt.worker_uid, {})
+        _index(self.starting, attempt, _is_starting(attempt))
+        _index(self.stopping, attempt, _is_stopping(attempt))
         if attempt.gang_uid:
             self.gangs.setdefault(attempt.gang_uid, {})[attempt.uid] = attempt
         if attempt.state in ATTEMPT_ENDED:
@@ -257,3 +267,22 @@ class Tables:
             task = tasks.task(attempt.task_index) if tasks else None
             if task is not None and task.attempt_uid == attempt.uid:
                 self._put_attempt(attempt)
+
+
+def _index(found: dict[str, Attempt], attempt: Attempt, belongs: bool) -> None:
+    if belongs:
+        found[attempt.uid] = attempt
+    else:
+        found.pop(attempt.uid, None)
+
+
+def _is_starting(attempt: Attempt) -> bool:
+    return (
+        attempt.state in ATTEMPT_STARTING
+        and not attempt.gang_uid
+        and not attempt.stop_because
+    )
+
+
+def _is_stopping(attempt: Attempt) -> bool:
+    return bool(attempt.stop_because) and attempt.state not in ATTEMPT_ENDED

@@ -126,6 +126,7 @@ class Attempt(msgspec.Struct, frozen=True):
     reported: bool = False  # the worker has shown it in a heartbeat
     reported_seq: int = 0  # of the first heartbeat that did; older ones prove nothing
     stop_because: str = ""  # set once its end is wanted
+    stop_by: float = 0.0  # when its grace will be over, once its end is wanted
     coordinator_port: int = 0  # picked by worker 0 of a gang
     exit_code: int | None = None
     cause: EndCause | None = None

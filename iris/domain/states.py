@@ -74,6 +74,9 @@ ATTEMPT_ENDED = frozenset(
         AttemptState.LOST,
     }
 )
+ATTEMPT_STARTING = frozenset(
+    {AttemptState.ASSIGNED, AttemptState.PREPARING, AttemptState.PREPARED}
+)
 JOB_ENDED = frozenset({JobState.SUCCEEDED, JobState.FAILED, JobState.CANCELLED})
 # States of a slice that is still on its way to work, or at work.
 SLICE_COMING = frozenset(

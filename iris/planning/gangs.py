@@ -55,6 +55,14 @@ def plan_verdicts(snapshot: Snapshot, now: float) -> VerdictPlan:
     verdicts: list[Verdict] = []
     stops: list[Stop] = []
     times: list[float] = []
+    for single in snapshot.starting:
+        at = max(single.assigned_at, snapshot.stalled_until) + START_DEADLINE
+        if at <= now:
+            stops.append(
+                Stop(single.uid, f"it did not start in {START_DEADLINE:.0f} s")
+            )
+        else:
+            times.append(at)
     for gang in snapshot.gangs:
         sight = _look_at(gang, slices, loads, snapshot.stalled_until, now)
         live = [each for each in gang.attempts if each.state not in ATTEMPT_ENDED]

@@ -6,45 +6,28 @@ not listed changes nothing, and absence counts once it was seen twice.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 import msgspec
 
 from iris.domain.fleet import ScaleGroup, Slice
+from iris.domain.jobs import Attempt
 from iris.domain.states import SLICE_COMING, SliceState, WorkerState
-from iris.planning.plans import LifecyclePlan, Orphan, Sighting, SliceMove
+from iris.planning.orphans import Seen, Sighted, find_orphans
+from iris.planning.plans import LifecyclePlan, Sighting, SliceMove
 from iris.planning.snapshot import Snapshot, WorkerLoad
+
+__all__ = ["Seen", "Sighted", "plan_lifecycle"]
 
 LISTING_LAG = 10.0  # seconds; clouds list a new resource that late
 MISSES_WHEN_GONE = 2  # listings in a row
-ORPHAN_GRACE = 60.0  # seconds; a resource may be listed just before its row is read
-UNCLEAR_GRACE = 600.0  # the same where the cloud says nothing that we understand
+STOP_DEADLINE = 300.0  # seconds after its grace; nothing else frees the machine
 
 _EXISTING = frozenset(
     {SliceState.CREATING, SliceState.BOOTING, SliceState.READY, SliceState.DRAINING}
 )
 _ASKED = frozenset({SliceState.REQUESTED, SliceState.CREATING})
 _WITH_WORKERS = frozenset({SliceState.BOOTING, SliceState.READY, SliceState.DRAINING})
-
-
-class Seen(msgspec.Struct, frozen=True):
-    """One resource of this cluster as the cloud listed it."""
-
-    name: str
-    uid: str
-    group: str
-    zone: str
-    phase: str  # "creating", "up", "stopped", "preempted", "deleting", "unclear"
-    created_at: float = 0.0
-    words: str = ""
-
-
-class Sighted(msgspec.Struct, frozen=True):
-    """One listing: what it showed, and where it could not look."""
-
-    began_at: float
-    slices: tuple[Seen, ...] = ()
-    unlisted_zones: frozenset[str] = frozenset()
 
 
 class _Look(msgspec.Struct, frozen=True):
@@ -56,6 +39,7 @@ class _Look(msgspec.Struct, frozen=True):
     missed: int  # listings in a row without it, this one too
     loads: tuple[WorkerLoad, ...]
     is_settling: bool  # a gang that ran on it has no verdict yet
+    stopping: tuple[Attempt, ...]  # attempts whose end is wanted
     draining: str  # of the whole cluster
     stalled_until: float
     now: float
@@ -85,6 +69,7 @@ def plan_lifecycle(
             missed=_missed(row, sighting),
             loads=tuple(loads.get(row.name, ())),
             is_settling=row.name in settling,
+            stopping=tuple(a for a in snapshot.stopping if a.slice_name == row.name),
             draining=snapshot.draining,
             stalled_until=snapshot.stalled_until,
             now=now,
@@ -92,9 +77,13 @@ def plan_lifecycle(
         move = next(filter(None, (check(look) for check in CHECKS)), None)
         if move is not None:
             moves.append(move)
-        elif (at := deadline(row, look.group, snapshot.stalled_until)) > now:
+            continue
+        times += [at for at in _stop_deadlines(look) if at > now]
+        if (at := deadline(row, look.group, snapshot.stalled_until)) > now:
             times.append(at)
-    orphans, orphan_times = _orphans(seen, {row.name for row in snapshot.slices}, now)
+    orphans, orphan_times = find_orphans(
+        seen, {row.name for row in snapshot.slices}, now
+    )
     times += orphan_times
     return LifecyclePlan(
         tuple(moves), tuple(sightings), orphans, min(times, default=0.0)
@@ -216,6 +205,20 @@ def _lost_a_worker(look: _Look) -> SliceMove | None:
     return None
 
 
+def _cannot_stop(look: _Look) -> SliceMove | None:
+    if look.slice.state not in _WITH_WORKERS:
+        return None
+    late = sum(at <= look.now for at in _stop_deadlines(look))
+    if not late:
+        return None
+    because = f"{late} attempts do not end {STOP_DEADLINE:.0f} s after their grace"
+    return SliceMove(look.slice.name, SliceState.FAILED, because)
+
+
+def _stop_deadlines(look: _Look) -> list[float]:
+    return [max(a.stop_by, look.stalled_until) + STOP_DEADLINE for a in look.stopping]
+
+
 def _has_a_draining_worker(look: _Look) -> SliceMove | None:
     if look.slice.state is not SliceState.READY:
         return None
@@ -265,26 +268,9 @@ CHECKS: tuple[Callable[[_Look], SliceMove | None], ...] = (
     _has_vanished,
     _is_unwanted,
     _lost_a_worker,
+    _cannot_stop,
     _has_a_draining_worker,
     _is_drained,
     _is_listed,
     _is_late,
 )
-
-
-def _orphans(
-    seen: Mapping[str, Seen], known: set[str], now: float
-) -> tuple[tuple[Orphan, ...], list[float]]:
-    """What has no row and is past its grace, and when the others will be."""
-    orphans: list[Orphan] = []
-    times: list[float] = []
-    for each in seen.values():
-        if each.name in known or each.phase == "deleting":
-            continue
-        grace = UNCLEAR_GRACE if each.phase == "unclear" else ORPHAN_GRACE
-        if each.created_at + grace > now:
-            times.append(each.created_at + grace)
-            continue
-        because = f"{each.phase} for longer than {grace:.0f} s without a row"
-        orphans.append(Orphan(each.name, each.zone, because))
-    return tuple(orphans), times

@@ -10,6 +10,8 @@ from iris.domain.resources import Resources
 
 # A snapshot carries at most this many indexes of one job's ready tasks.
 MOST_READY = 1024
+# And at most this many attempts that start, and that stop: the oldest.
+MOST_LATE = 64
 
 
 class PendingJob(msgspec.Struct, frozen=True):
@@ -51,6 +53,8 @@ class Snapshot(msgspec.Struct, frozen=True):
     workers: tuple[WorkerLoad, ...] = ()  # all of those slices
     pending: tuple[PendingJob, ...] = ()  # in order of submission
     gangs: tuple[Gang, ...] = ()  # those not settled yet
+    starting: tuple[Attempt, ...] = ()  # the first MOST_LATE of no gang, by age
+    stopping: tuple[Attempt, ...] = ()  # the first MOST_LATE, by age
     backoffs: tuple[Backoff, ...] = ()
     draining: str = ""  # why the whole cluster gives its slices back
     stalled_until: float = 0.0  # the controller itself was stalled or down till then

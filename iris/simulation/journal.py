@@ -90,6 +90,11 @@ class MemoryJournal:
             raise KeyError(key)
         return msgspec.msgpack.decode(found, type=_KINDS[table])
 
+    def job(self, uid: str) -> Job:
+        """A job as it stands now. Raises KeyError."""
+        found: Job = self.row("jobs", uid)
+        return found
+
     def load(self) -> Restored:
         self.flush()  # what no crash forgot is there
         jobs = self._all("jobs", Job)

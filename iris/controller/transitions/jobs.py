@@ -85,7 +85,8 @@ def cancel(change: Change, job_uid: str, by: str, because: str) -> None:
 def stop_attempt(change: Change, attempt: Attempt, because: str) -> None:
     """Want the end of an attempt; the first reason stands."""
     if attempt.state not in ATTEMPT_ENDED and not attempt.stop_because:
-        change.put_attempt(replace(attempt, stop_because=because))
+        stop_by = change.now + change.job(attempt.job_uid).spec.stop_grace
+        change.put_attempt(replace(attempt, stop_because=because, stop_by=stop_by))
 
 
 def end_task(
