@@ -22,6 +22,8 @@ from iris.planning.explain import explain_job
 
 NEWEST = 1 << 62  # above the place in line of any job
 _WINDOW = 1000  # rows read at once
+# Few of a job's tasks are at once, and memory holds all of those.
+_UNDER_WAY = frozenset({TaskState.ASSIGNED, TaskState.RUNNING})
 
 
 class JobViews:
@@ -69,7 +71,11 @@ class JobViews:
         self, job: Job, state: TaskState | None, first: int, limit: int
     ) -> Page[TaskView]:
         """Tasks from index `first` on, in order."""
-        found: list[TaskView] = []
+        if state in _UNDER_WAY:
+            indexes = self._indexes_under_way(job, state, first, limit + 1)
+            found = [self._window(job, index, index + 1)[0] for index in indexes]
+            return _task_page([v for v in found if v.state is state], limit)
+        found = []
         count = job.spec.tasks
         while first < count and len(found) <= limit:
             last = min(first + _WINDOW, count)
@@ -77,8 +83,7 @@ class JobViews:
                 v for v in self._window(job, first, last) if state in (None, v.state)
             ]
             first = last
-        more = str(found[limit].index) if len(found) > limit else ""
-        return Page(tuple(found[:limit]), more)
+        return _task_page(found, limit)
 
     def attempts(self, job: Job, index: int) -> Page[AttemptView]:
         """Every attempt at a task, the first one first."""
@@ -130,6 +135,16 @@ class JobViews:
             kept = counts.get(TaskState.CANCELLED, 0)
             counts = counts | {TaskState.CANCELLED: kept + missing}
         return _job_view(job, job.final_state or derive_job_state(counts), counts)
+
+    def _indexes_under_way(
+        self, job: Job, state: TaskState | None, first: int, most: int
+    ) -> list[int]:
+        with self._state.reading() as tables:
+            tasks = tables.tasks.get(job.uid)
+            if tasks is None:
+                return []
+            found = (t.index for t in tasks.touched.values() if t.state is state)
+            return sorted(index for index in found if index >= first)[:most]
 
     def _window(self, job: Job, first: int, last: int) -> list[TaskView]:
         with self._state.reading() as tables:
@@ -209,6 +224,11 @@ def _never_started(job: Job, index: int) -> Task:
         state=TaskState.CANCELLED if job.cancelled_by else TaskState.PENDING,
         reason=job.because,
     )
+
+
+def _task_page(found: list[TaskView], limit: int) -> Page[TaskView]:
+    more = str(found[limit].index) if len(found) > limit else ""
+    return Page(tuple(found[:limit]), more)
 
 
 def _task_view(job: Job, task: Task, attempts: Mapping[str, Attempt]) -> TaskView:
