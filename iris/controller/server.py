@@ -1,6 +1,6 @@
 """The WSGI server: waitress, in one thread of this process and a fixed set of others.
 
-Why this one: docs/decisions/0002-wsgi-server.md.
+Why this one: docs/decisions/0005-wsgi-server.md.
 """
 
 from __future__ import annotations
