@@ -62,7 +62,7 @@ def configs(draw: st.DrawFn) -> ClusterConfig:
         provider=ProviderConfig(local=LocalConfig()),
         controller=ControllerConfig(port=draw(st.integers(0, 65535))),
         worker=WorkerConfig(
-            suspect_after=suspect_after, lost_after=suspect_after + 1.0
+            suspect_after=suspect_after, lost_after=round(suspect_after + 1.0, 3)
         ),
         autoscaler=AutoscalerConfig(draw(durations), draw(durations)),
         retention=RetentionConfig(events=draw(st.integers(1000, 10**6))),
