@@ -1,0 +1,23 @@
+"""What runs on this machine on behalf of a folder; nothing may be left of a test."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import psutil
+
+
+def processes_in(folder: Path) -> list[psutil.Process]:
+    """Every living process that was started with a path below the folder."""
+    return [each for each in psutil.process_iter() if _mentions(each, str(folder))]
+
+
+def _mentions(process: psutil.Process, folder: str) -> bool:
+    try:
+        if process.status() == psutil.STATUS_ZOMBIE:
+            return False
+        words = [*process.cmdline(), *process.environ().values()]
+    except psutil.Error:
+        return False
+    below = any(word == folder or word.startswith(f"{folder}/") for word in words)
+    return below and process.pid != psutil.Process().pid
