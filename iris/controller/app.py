@@ -162,10 +162,8 @@ class _Edge:
                 response.call_on_close(place.release)
         elif isinstance(answer, bytes):
             response = Response(answer, mimetype=route.media.value)
-        elif answer is None:
-            response = Response(status=204)
         else:
-            content = wire.encode(answer)
+            content = wire.encode({} if answer is None else answer)
             response = Response(content, route.status, mimetype=Media.JSON.value)
         response.headers["Iris-Seq"] = str(seq)
         return response

@@ -38,12 +38,14 @@ def take_heartbeat(parts: Parts, heartbeat: Heartbeat) -> HeartbeatAnswer:
 
 
 def take_logs(parts: Parts, worker_uid: str, batch: LogBatch) -> LogBatchAnswer:
-    """Keep output; attempts that are not this worker's are left out of the answer."""
+    """Keep output; what is of no live attempt here counts as had, and is dropped."""
     attempts = _own_attempts(parts, worker_uid, [c.attempt_uid for c in batch.chunks])
     have: dict[str, int] = {}
     for chunk in batch.chunks:
         attempt = attempts.get(chunk.attempt_uid)
-        if attempt is not None:
+        if attempt is None:
+            have[chunk.attempt_uid] = chunk.offset + len(chunk.data)
+        else:
             have[attempt.uid] = _append(parts, attempt, chunk.offset, chunk.data)
     return LogBatchAnswer(have)
 

@@ -93,18 +93,19 @@ def _request_body(route: Route, schema_of: dict[Any, Json]) -> Json:
 
 def _responses(route: Route, schema_of: dict[Any, Json]) -> Json:
     good: Json = {"description": route.summary, "headers": _SEQ_HEADER}
-    if route.answer is not None:
+    if route.method != "HEAD":
         good["content"] = _answer_content(route, schema_of)
-    status = route.status if route.answer is not None or route.method == "HEAD" else 204
     refused = ("401", "403") if route.roles else ()
     return {
-        str(status): good,
+        str(route.status): good,
         **{code: _problem(schema_of) for code in refused},
         "default": _problem(schema_of),
     }
 
 
 def _answer_content(route: Route, schema_of: dict[Any, Json]) -> Json:
+    if route.answer is None:
+        return {Media.JSON.value: {"schema": {"type": "object"}}}
     if route.media is Media.JSON:
         return {Media.JSON.value: {"schema": schema_of[route.answer]}}
     if route.media is Media.EVENTS:

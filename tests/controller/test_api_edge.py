@@ -10,7 +10,7 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 from iris.controller.api.every import EVERY_ROUTE
 from iris.controller.api.route import OPEN, Media
 from iris.domain.access import Role
-from tests.support.desk import Desk
+from tests.support.desk import Desk, open_desk
 
 GUARDED = [route for route in EVERY_ROUTE if route.roles != OPEN]
 NAMES = [f"{route.method} {route.path}" for route in GUARDED]
@@ -158,6 +158,15 @@ def test_the_numbers_for_prometheus_count_requests_and_states(desk: Desk):
 
     assert 'iris_tasks{state="pending"} 3.0' in text
     assert 'iris_http_requests_total{route="POST /v1/jobs",status="201"} 1.0' in text
+
+
+def test_a_token_written_before_a_crash_is_let_in_at_the_next_start(tmp_path):
+    (tmp_path / "operator.token").write_text("written-but-never-granted\n")
+
+    with open_desk(tmp_path) as desk:
+        answer = desk.ask("GET", "/v1/jobs", token="written-but-never-granted")
+
+    assert answer.status_code == 200
 
 
 def test_the_operators_token_survives_and_is_let_in_again(desk: Desk):

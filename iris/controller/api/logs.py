@@ -100,7 +100,9 @@ def get_controller_log(call: Call[None, TailQuery]) -> TextPage:
 
 
 def _job_with_task(
-    parts: Parts, call: Call[None, LogQuery] | Call[None, FollowLogQuery], task: int | None
+    parts: Parts,
+    call: Call[None, LogQuery] | Call[None, FollowLogQuery],
+    task: int | None,
 ) -> Job:
     job = own_job(parts, call.caller, call.params["job"])
     if task is not None and not 0 <= task < job.spec.tasks:
