@@ -32,9 +32,9 @@ def is_same(pid: int, began: float) -> bool:
     return now is not None and abs(now - began) < 0.05
 
 
-def with_variable(name: str, value: str) -> Iterator[int]:
-    """The pids whose environment, as they were started, has NAME=VALUE."""
-    wanted = f"{name}={value}".encode()
+def with_variables(**wanted: str) -> Iterator[int]:
+    """The pids whose environment, as they were started, has all of these."""
+    entries = {f"{name}={value}".encode() for name, value in wanted.items()}
     for entry in Path("/proc").iterdir():
         if not entry.name.isdigit() or int(entry.name) == os.getpid():
             continue
@@ -42,7 +42,7 @@ def with_variable(name: str, value: str) -> Iterator[int]:
             variables = (entry / "environ").read_bytes().split(b"\0")
         except OSError:
             continue
-        if wanted in variables and started_at(int(entry.name)) is not None:
+        if entries.issubset(variables) and started_at(int(entry.name)) is not None:
             yield int(entry.name)
 
 

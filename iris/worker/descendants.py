@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 
 import msgspec
 
-from iris.processes import with_variable
+from iris.processes import with_variables
 
 
 class Seen(msgspec.Struct, frozen=True):
@@ -61,10 +61,10 @@ def _root_of(
     return at.pid if at is not None and at.pid in roots else None
 
 
-def left_behind(uid: str, session: int) -> set[int]:
+def left_behind(vm: str, uid: str, session: int) -> set[int]:
     """Living processes of an attempt: of its session, or started with its name."""
     pids = {each.pid for each in look().values() if each.session == session}
-    return pids | set(with_variable("IRIS_ATTEMPT_UID", uid))
+    return pids | set(with_variables(IRIS_VM=vm, IRIS_ATTEMPT_UID=uid))
 
 
 def own_children() -> list[int]:

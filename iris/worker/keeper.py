@@ -21,7 +21,7 @@ from iris.clock import Clock
 from iris.domain.jobs import EndCause
 from iris.processes import send, started_at
 from iris.worker.attempts import Running, ended, not_started
-from iris.worker.descendants import left_behind, look, memory_by_root, own_children
+from iris.worker.descendants import look, memory_by_root, own_children
 from iris.worker.folders import VmFolder, write_private
 from iris.worker.journal import Journal
 from iris.worker.messages import (
@@ -50,7 +50,7 @@ class Keeper:
         self.boot_id = uuid.uuid4().hex
         self._folder = folder
         self._clock = clock
-        self._runtime = ProcessRuntime()
+        self._runtime = ProcessRuntime(folder.root)
         self._journal = Journal(folder.journal)
         self._known: dict[str, Known] = {}
         self._running: dict[str, Running] = {}
@@ -189,7 +189,7 @@ class Keeper:
         for uid in list(self._ending):
             running = self._running[uid]
             if strangers or _has_group(running.pid):
-                left = left_behind(uid, running.pid)
+                left = self._runtime.left_behind(uid, running.pid)
                 for pid in left:
                     send(pid)
                 if left:

@@ -17,7 +17,7 @@ from iris.domain.jobs import EndCause
 from iris.domain.machine import VmMetadata
 from iris.domain.resources import Resources
 from iris.domain.states import AttemptState
-from iris.processes import send, with_variable
+from iris.processes import send, with_variables
 from tests.support.eventually import eventually
 from tests.support.fake_controller import UID, FakeController
 
@@ -61,7 +61,11 @@ class Vm:
 
     def pids(self) -> list[int]:
         """Every process of this VM."""
-        return list(with_variable("IRIS_VM", str(self.root)))
+        return list(with_variables(IRIS_VM=str(self.root)))
+
+    def pids_of(self, uid: str) -> list[int]:
+        """Every process of an attempt."""
+        return list(with_variables(IRIS_VM=str(self.root), IRIS_ATTEMPT_UID=uid))
 
     def agent(self) -> int:
         """The agent's pid."""
@@ -162,7 +166,7 @@ def test_a_stop_ends_what_ignores_its_signal_and_what_left_its_session(vm):
     report = ended(vm, "a-1")
 
     assert (report.state, report.cause) == (AttemptState.CANCELLED, EndCause.STOPPED)
-    assert list(with_variable("IRIS_ATTEMPT_UID", "a-1")) == []
+    assert vm.pids_of("a-1") == []
 
 
 def test_a_daemon_that_an_ended_attempt_leaves_behind_is_ended_too(vm):
@@ -172,7 +176,7 @@ def test_a_daemon_that_an_ended_attempt_leaves_behind_is_ended_too(vm):
     report = ended(vm, "a-1")
 
     assert report.state is AttemptState.SUCCEEDED
-    assert list(with_variable("IRIS_ATTEMPT_UID", "a-1")) == []
+    assert vm.pids_of("a-1") == []
 
 
 def test_an_attempt_ends_when_its_time_is_over(vm):

@@ -22,7 +22,8 @@ LIMITS = Limits(
 class ProcessRuntime:
     """Starts and ends attempts; their parent is this process."""
 
-    limits = LIMITS
+    def __init__(self, vm: Path) -> None:
+        self._vm = str(vm)
 
     def start(self, start: Start, work: Path, output: Path) -> int:
         """Run the command and return its pid. Raises OSError."""
@@ -46,6 +47,10 @@ class ProcessRuntime:
         process.returncode = 0
         return process.pid
 
+    def left_behind(self, uid: str, pid: int) -> set[int]:
+        """What lives of an attempt, its daemons too."""
+        return left_behind(self._vm, uid, pid)
+
     def signal(self, pid: int) -> None:
         """Ask the whole group to end."""
         send_group(pid, signal.SIGTERM)
@@ -53,5 +58,5 @@ class ProcessRuntime:
     def kill(self, uid: str, pid: int) -> None:
         """End the group, and what left it."""
         send_group(pid, signal.SIGKILL)
-        for each in left_behind(uid, pid):
+        for each in self.left_behind(uid, pid):
             send(each, signal.SIGKILL)
