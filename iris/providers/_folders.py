@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 import stat
-import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -18,33 +17,31 @@ TRASH = ".gone-"  # what a crash may leave half way out; nothing runs in it
 def make_folder(path: Path, files: Mapping[str, bytes]) -> bool:
     """Put a folder with its files there in one step; False if one is there."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    draft = Path(tempfile.mkdtemp(prefix=DRAFT, dir=path.parent))
+    draft = path.with_name(f"{DRAFT}{path.name}")
+    remove_tree(draft)
+    draft.mkdir(mode=0o700)
+    for name, content in files.items():
+        file = draft / name
+        file.parent.mkdir(mode=0o700, exist_ok=True)
+        file.touch(mode=0o600)
+        file.write_bytes(content)
     try:
-        for name, content in files.items():
-            file = draft / name
-            file.parent.mkdir(mode=0o700, exist_ok=True)
-            file.touch(mode=0o600)
-            file.write_bytes(content)
         draft.rename(path)  # fails on a folder that has anything in it
         return True
     except OSError:
-        if path.is_dir():
-            return False
-        raise
-    finally:
+        if not path.is_dir():
+            raise
         remove_tree(draft)
+        return False
 
 
 def remove_folder(path: Path) -> None:
-    """Take a folder away in one step, then delete what it holds."""
+    """Take a folder away in one step, then delete what it held; absence is success."""
+    trash = path.with_name(f"{TRASH}{path.name}")
+    for left in (trash, path.with_name(f"{DRAFT}{path.name}")):
+        remove_tree(left)
     with suppress(FileNotFoundError):
-        path.rename(Path(tempfile.mkdtemp(prefix=TRASH, dir=path.parent)) / path.name)
-    sweep(path.parent)
-
-
-def sweep(folder: Path) -> None:
-    """Delete what a crash left half way out."""
-    for trash in folder.glob(f"{TRASH}*"):
+        path.rename(trash)
         remove_tree(trash)
 
 

@@ -93,14 +93,12 @@ class LocalController:
     def remove(self) -> None:
         """End it and take its folder away."""
         self.delete()
-        if self.machine.is_dir():
-            folders.remove_folder(self.machine)
+        folders.remove_folder(self.machine)
 
     def remove_disk(self) -> None:
         """Take the state away, and the cluster's folder once nothing else is in it."""
-        if self.state.is_dir():
-            folders.remove_folder(self.state)
-        if self._folder.is_dir() and not any(self._things()):
+        folders.remove_folder(self.state)
+        if not any(self._things()):
             folders.remove_folder(self._folder)
 
     def look(self) -> ControllerMachine | None:

@@ -72,10 +72,7 @@ class LocalSlices:
             if path.is_dir():
                 self._end(path)
             self.end_unlisted(name)
-            if path.is_dir():
-                folders.remove_folder(path)
-            elif self._folder.is_dir():
-                folders.sweep(self._folder)
+            folders.remove_folder(path)
 
     def labels(self) -> list[tuple[str, SliceFile | None]]:
         """Every slice by name; None where its labels cannot be read."""

@@ -8,9 +8,12 @@ $IRIS_HOME/local/NAME/
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from iris.clock import Clock
 from iris.config import ClusterConfig
-from iris.errors import Rejected
+from iris.errors import Rejected, Unavailable
 from iris.paths import iris_home
 from iris.providers._local_controller import ZONE, LocalController
 from iris.providers._local_slices import LocalSlices
@@ -21,6 +24,16 @@ from iris.providers.contract import (
     Listing,
     SliceRequest,
 )
+
+
+@contextmanager
+def _in_the_clouds_words() -> Iterator[None]:
+    """What the system refuses, as the type that callers treat."""
+    try:
+        yield
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        raise Unavailable(f"{where}{error.strerror or error}") from error
 
 
 class Provider:
@@ -35,12 +48,15 @@ class Provider:
 
     # -- what the controller needs -------------------------------------------
 
+    @_in_the_clouds_words()
     def create_slice(self, request: SliceRequest) -> None:
         self._slices.create(request, self._cluster_uid or self._controller.uid())
 
+    @_in_the_clouds_words()
     def delete_slice(self, name: str, zone: str) -> None:
         self._slices.delete(name)
 
+    @_in_the_clouds_words()
     def list_slices(self) -> Listing:
         began_at = self._clock.now()
         looks = (
@@ -52,21 +68,26 @@ class Provider:
 
     # -- what the laptop's side needs ----------------------------------------
 
+    @_in_the_clouds_words()
     def create_controller(self, request: ControllerRequest) -> ControllerMachine:
         return self._controller.create(request)
 
+    @_in_the_clouds_words()
     def delete_controller(self) -> None:
         if self._is_ours(self._controller.uid()):
             self._controller.delete()
 
+    @_in_the_clouds_words()
     def list_controllers(self) -> tuple[ControllerMachine, ...]:
         machine = self._controller.look()
         return () if machine is None else (machine,)
 
+    @_in_the_clouds_words()
     def list_leftovers(self) -> tuple[Leftover, ...]:
         found = (*self._controller_left(), *self._slices_left(), *self._disk_left())
         return tuple(each for each in found if self._is_ours(each.cluster_uid))
 
+    @_in_the_clouds_words()
     def delete_leftover(self, leftover: Leftover) -> None:
         match leftover.kind:
             case "controller":
