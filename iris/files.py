@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all, for their owner's eyes only."""
+"""Files and folders for their owner's eyes only; files appear whole or not at all."""
 
 from __future__ import annotations
 
@@ -21,3 +21,10 @@ def write_private(path: Path, content: bytes) -> None:
     except BaseException:
         Path(draft).unlink(missing_ok=True)
         raise
+
+
+def make_private(folder: Path) -> None:
+    """A folder that only its owner enters, and the folders above that are missing."""
+    if not folder.is_dir():
+        make_private(folder.parent)
+        folder.mkdir(mode=0o700, exist_ok=True)

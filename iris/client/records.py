@@ -14,7 +14,7 @@ import msgspec
 
 from iris import wire
 from iris.errors import NoCluster, UsageError
-from iris.files import write_private
+from iris.files import make_private, write_private
 from iris.paths import iris_home
 
 
@@ -32,7 +32,7 @@ class Record(msgspec.Struct, frozen=True):
 def save(record: Record, *, config_text: str, token: str = "") -> None:
     """Remember a cluster, and that it was the last; a token once had is kept."""
     folder = record_folder(record.cluster)
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    make_private(folder)
     write_private(folder / "cluster.yaml", config_text.encode())
     if token:
         write_private(token_file(record.cluster), f"{token}\n".encode())

@@ -9,14 +9,14 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 
-from iris.files import DRAFT
+from iris.files import DRAFT, make_private
 
 TRASH = ".gone-"  # what a crash may leave half way out; nothing runs in it
 
 
 def make_folder(path: Path, files: Mapping[str, bytes]) -> bool:
     """Put a folder with its files there in one step; False if one is there."""
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    make_private(path.parent)
     draft = path.with_name(f"{DRAFT}{path.name}")
     remove_tree(draft)
     draft.mkdir(mode=0o700)

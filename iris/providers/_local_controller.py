@@ -18,7 +18,7 @@ from iris import wire
 from iris.clock import Clock
 from iris.domain.machine import AddressFile
 from iris.errors import AlreadyExists, NotFound, UsageError
-from iris.files import write_private
+from iris.files import make_private, write_private
 from iris.paths import iris_home
 from iris.providers import _folders as folders
 from iris.providers import _processes as processes
@@ -59,8 +59,8 @@ class LocalController:
 
     def create(self, request: ControllerRequest) -> ControllerMachine:
         """Start it on its state disk; a machine whose process died starts again."""
-        for folder in (self._folder, self.machine, self.state):
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_private(self.machine)
+        make_private(self.state)
         with self._only_one_starts():
             running = self._process()
             if running is not None:
