@@ -12,16 +12,22 @@ import psutil
 
 
 def started_at(pid: int) -> float | None:
-    """When the process began, as seconds since the epoch; None if it is dead.
+    """When the process began, in seconds since the machine booted; None if dead.
 
-    A pid together with this time is never reused. A zombie counts as dead.
+    A pid together with this time is never reused. Not the time of day: that moves
+    when the clock is set, and every process would look like another. A zombie
+    counts as dead.
     """
     try:
         process = psutil.Process(pid)
         if process.status() == psutil.STATUS_ZOMBIE:
             return None
-        return process.create_time()
-    except psutil.Error:
+        stat = Path(f"/proc/{pid}/stat")
+        if not stat.exists():  # where there is no /proc
+            return process.create_time()
+        ticks = int(stat.read_bytes().rpartition(b")")[2].split()[19])
+        return ticks / float(os.sysconf("SC_CLK_TCK"))
+    except (psutil.Error, OSError):
         return None
 
 
