@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import msgspec
 
+from iris.controller.autoscaling import LISTING
 from iris.controller.calls import Outcome
 from iris.errors import CloudError, Unknown
 from iris.simulation.faults import Weather
@@ -39,7 +40,8 @@ class SimulatedCalls:
     def start(self, key: str, call: Callable[[], object], deadline: float) -> bool:
         if key in self._under_way:
             return False
-        self._fuse(f"before the call {key}")
+        if key != LISTING:
+            self._fuse(f"before the call {key}")
         made = _Call(key, call, self._world.now + deadline)
         self._under_way[key] = made
         is_late = self._weather.strikes(self._weather.faults.answer_late)
@@ -50,7 +52,8 @@ class SimulatedCalls:
             back = 2 * deadline
         self._world.after(reach, lambda: self._reach(made, back))
         self._world.at(made.until, lambda: self._expire(made))
-        self._fuse(f"after the call {key}")
+        if key != LISTING:
+            self._fuse(f"after the call {key}")
         return True
 
     def take(self) -> list[Outcome]:

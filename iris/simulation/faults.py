@@ -31,7 +31,7 @@ class Faults(msgspec.Struct, frozen=True):
     boot_fails: float = 0.02  # VMs that never register
     delete_ignored: float = 0.05  # deletions accepted without effect
     delete_stuck: float = 0.04  # deletions that take an hour or two
-    preemption_gap: float = 10 * HOUR  # of one spot slice
+    preemption_gap: float = 4 * HOUR  # of one spot slice
     # machines
     trouble_gap: float = 12 * HOUR  # of one VM, for one of several reasons
     message_lost: float = 0.01  # heartbeats or their answers
@@ -65,7 +65,7 @@ CLIMATES = (
         boot_fails=0.05,
         delete_stuck=0.15,
         delete_ignored=0.2,
-        preemption_gap=1.5 * HOUR,
+        preemption_gap=1 * HOUR,
         trouble_gap=2 * HOUR,
         create_queued=0.1,
         prepare_hangs=0.005,

@@ -10,6 +10,7 @@ from iris.domain.states import SliceState
 
 
 def drain_some(state: State, chance: Random) -> str:
+    """An operator drains one worker by chance; returns its uid."""
     with state.reading() as tables:
         uids = sorted(tables.workers)
     if not uids:
@@ -20,6 +21,7 @@ def drain_some(state: State, chance: Random) -> str:
 
 
 def find_stuck(state: State, now: float) -> list[str]:
+    """The slices whose deletion takes longer than their group allows."""
     with state.reading() as tables:
         deleting = [
             each for each in tables.slices.values() if each.state is SliceState.DELETING
@@ -32,6 +34,7 @@ def find_stuck(state: State, now: float) -> list[str]:
 
 
 def event_words(event: Event) -> str:
+    """An event as one line of the trace."""
     parts = [f"{event.seq} {event.kind}"]
     if event.job:
         parts.append(f"{event.job}[{event.task}]x{event.count}")

@@ -35,8 +35,9 @@ class Operator:
         try:
             if self._chance.random() < PAUSE_SHARE:
                 self._world.tell("operator drains the cluster")
-                self._desk.drain_cluster("the operator")
+                # in any case: a drain may be done though its answer was lost
                 self._world.after(PAUSE, self._resume)
+                self._desk.drain_cluster("the operator")
             else:
                 drained = self._desk.drain_some_worker(self._chance)
                 self._world.tell(f"operator drains {drained or 'nothing'}")

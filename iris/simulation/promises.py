@@ -175,26 +175,30 @@ class Promises:
     def _check_outcome(self, job: Job) -> None:
         if not job.ended_at:
             raise BrokenPromise(f"job {job.name} never ended")
-        spec, indexes = job.spec, range(job.spec.tasks)
+        indexes = range(job.spec.tasks)
         rows = [task for index in indexes if (task := self._task(job.uid, index))]
-        genuine = [self._truth.failures[job.uid, index] for index in indexes]
-        charged = [0] * spec.tasks
-        for row in rows:
-            charged[row.index] = row.failures
-        if spec.gang:
-            genuine, charged = [sum(genuine)], [sum(charged)]
-        if any(c > g for c, g in zip(charged, genuine, strict=True)):
-            raise BrokenPromise(
-                f"job {job.name} is charged {charged} failures of {genuine}"
-            )
+        charged = self._check_charges(job, rows)
         if job.final_state is JobState.SUCCEEDED:
-            done = [(job.uid, index) in self._truth.succeeded for index in indexes]
-            if not all(done):
+            if any((job.uid, index) not in self._truth.succeeded for index in indexes):
                 raise BrokenPromise(f"job {job.name} counts as done, and is not")
         elif job.final_state is JobState.FAILED:
             self._check_failure(job, rows, charged)
         elif not job.cancelled_by:
             raise BrokenPromise(f"job {job.name} is {job.final_state}, unasked")
+
+    def _check_charges(self, job: Job, rows: list[Task]) -> list[int]:
+        """Only the user's own failures are charged; returns the charges."""
+        genuine = [self._truth.failures[job.uid, i] for i in range(job.spec.tasks)]
+        charged = [0] * job.spec.tasks
+        for row in rows:
+            charged[row.index] = row.failures
+        if job.spec.gang:
+            genuine, charged = [sum(genuine)], [sum(charged)]
+        if any(c > g for c, g in zip(charged, genuine, strict=True)):
+            raise BrokenPromise(
+                f"job {job.name} is charged {charged} failures of {genuine}"
+            )
+        return charged
 
     def _check_failure(self, job: Job, rows: list[Task], charged: list[int]) -> None:
         failed = [row for row in rows if row.state is TaskState.FAILED]
