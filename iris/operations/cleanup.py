@@ -1,0 +1,113 @@
+"""Deletes everything of a cluster, and makes sure that nothing is left.
+
+The controller goes first: it could still create slices. It need not be alive.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+
+import msgspec
+
+from iris.client import records
+from iris.errors import CloudError, Conflict, FellShort
+from iris.providers import load_provider
+from iris.providers.contract import Leftover, Provider
+from iris.session import Session
+
+Say = Callable[[str], None]
+
+ORDER = ("controller", "slice", "disk")  # what creates goes before what is created
+AT_ONCE = 8  # deletions of one kind under way together
+
+
+class CleanedUp(msgspec.Struct, frozen=True):
+    """What was deleted; nothing of the cluster is left."""
+
+    cluster: str
+    deleted: tuple[Leftover, ...]
+    others: tuple[Leftover, ...] = ()  # of a namesake with another uid; untouched
+
+
+def plan_cleanup(session: Session, uid: str = "") -> CleanedUp:
+    """What `cleanup` would delete, and what it would not touch."""
+    provider, others = _choose(session, uid)
+    return CleanedUp(session.cluster, _in_order(_list(session, provider)), others)
+
+
+def cleanup(session: Session, say: Say, uid: str = "") -> CleanedUp:
+    """Delete it all, look again, forget the record. Raises FellShort."""
+    provider, others = _choose(session, uid)
+    deleted: list[Leftover] = []
+    faults: list[str] = []
+    for kind in ORDER:
+        # listed anew for each kind: until it was gone, the controller could create
+        found = [each for each in _list(session, provider) if each.kind == kind]
+        with ThreadPoolExecutor(AT_ONCE) as pool:
+            faults += filter(None, pool.map(lambda e: _delete(provider, e, say), found))
+        deleted += found
+        if faults:
+            break  # a controller that lives on would fill the gap
+    left = _list(session, provider)
+    if left or faults:
+        raise _fell_short(session, left, faults)
+    if not others:
+        records.forget(session.cluster)
+    return CleanedUp(session.cluster, tuple(deleted), others)
+
+
+def _choose(session: Session, uid: str) -> tuple[Provider, tuple[Leftover, ...]]:
+    """The provider for one uid, and what belongs to a namesake."""
+    everyone = load_provider(session.config, "", session.clock)
+    everything = _list(session, everyone)
+    uids = sorted({each.cluster_uid for each in everything} - {""})
+    chosen = uid or session.cluster_uid
+    if not chosen and len(uids) > 1:
+        raise Conflict(
+            f"there are {len(uids)} clusters of the name {session.cluster!r}, "
+            f"with uids {', '.join(uids)}",
+            hint="Name one: `inv cleanup --uid UID`.",
+        )
+    chosen = chosen or (uids[0] if uids else "")
+    others = tuple(e for e in everything if e.cluster_uid not in ("", chosen))
+    return load_provider(session.config, chosen, session.clock), others
+
+
+def _list(session: Session, provider: Provider) -> tuple[Leftover, ...]:
+    try:
+        return provider.list_leftovers()
+    except CloudError as error:
+        raise FellShort(
+            f"what is left of cluster {session.cluster!r} cannot be listed: {error}",
+            hint="Nothing is sure before a list succeeds: run `inv cleanup` again.",
+        ) from error
+
+
+def _in_order(found: Iterable[Leftover]) -> tuple[Leftover, ...]:
+    return tuple(sorted(found, key=lambda each: (_place(each.kind), each.name)))
+
+
+def _place(kind: str) -> int:
+    return ORDER.index(kind) if kind in ORDER else len(ORDER)
+
+
+def _delete(provider: Provider, leftover: Leftover, say: Say) -> str:
+    """Delete one; returns why it could not be, empty if it could."""
+    try:
+        provider.delete_leftover(leftover)
+    except CloudError as error:
+        return f"{leftover.kind} {leftover.name}: {error}"
+    say(f"deleted {leftover.kind} {leftover.name}")
+    return ""
+
+
+def _fell_short(
+    session: Session, left: Iterable[Leftover], faults: Iterable[str]
+) -> FellShort:
+    named = ", ".join(f"{each.kind} {each.name}" for each in left) or "nothing listed"
+    return FellShort(
+        f"cluster {session.cluster!r} is not gone; left: {named}"
+        + "".join(f"; {fault}" for fault in faults),
+        hint="Run `inv cleanup --no-dry-run` again; the record is kept.",
+    )

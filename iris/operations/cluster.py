@@ -1,0 +1,339 @@
+"""Starts, stops, restarts a cluster and says how it stands."""
+
+from __future__ import annotations
+
+import threading
+
+import msgspec
+
+from iris.client import Client, records
+from iris.client.records import Record
+from iris.config import differences, parse_config
+from iris.domain.states import JobState, SliceState, TaskState, WorkerState
+from iris.domain.views import AutoscalerView, ClusterView, Health, SliceView
+from iris.errors import (
+    AlreadyExists,
+    BadClusterFile,
+    FellShort,
+    FileDiffers,
+    Late,
+    NoCluster,
+)
+from iris.operations.starting import (
+    SHOW_UP_PATIENCE,
+    Say,
+    create_controller,
+    log_length,
+    only_controller,
+    operator_token,
+    remember_intent,
+    wait_for_controller,
+)
+from iris.providers.contract import Phase
+from iris.session import Session
+
+STOP_LOOK = 0.2  # seconds between looks at slices that go
+PATIENCE = 10.0  # seconds for one answer of a controller that should be there
+_NEVER = threading.Event()
+
+
+class Started(msgspec.Struct, frozen=True):
+    """A cluster that answers, and how to speak to it."""
+
+    cluster: str
+    uid: str
+    url: str
+    token_file: str
+    config_path: str
+    version: str
+    ran_already: bool = False
+
+
+class Stopped(msgspec.Struct, frozen=True):
+    """A cluster whose controller is gone; its state is kept."""
+
+    cluster: str
+    kept: tuple[str, ...] = ()  # slices that go on without it
+
+
+class Status(msgspec.Struct, frozen=True):
+    """How a cluster stands, and how to speak to it."""
+
+    cluster: str
+    uid: str
+    url: str
+    token_file: str
+    version: str
+    provider: str
+    started_at: float
+    draining: str
+    jobs: dict[JobState, int]
+    tasks: dict[TaskState, int]
+    slices: dict[SliceState, int]
+    workers: dict[WorkerState, int]
+
+
+class ClusterPlan(msgspec.Struct, frozen=True):
+    """What differs between the cluster file and what runs, and what comes next."""
+
+    cluster: str
+    is_running: bool
+    changes: tuple[str, ...]
+    steps: tuple[str, ...]
+    autoscaler: AutoscalerView | None = None
+
+
+# -- start ---------------------------------------------------------------------------
+
+
+def start(session: Session, say: Say, *, wait: float = 60.0) -> Started:
+    """Boot the cluster, or find the one that runs. Raises FileDiffers, Late."""
+    until = session.clock.now() + wait
+    if _is_running(session):
+        return _find(session, say, until)
+    remember_intent(session)
+    log_from = log_length(session)
+    say(f"starting the controller of cluster {session.cluster}")
+    try:
+        create_controller(session)
+    except AlreadyExists as error:
+        say(str(error))
+        return _find(session, say, until)
+    url, health = wait_for_controller(session, until, log_from=log_from)
+    started = _remember(session, url, health, session.config_text)
+    _resume(session, _client(session, url), say)
+    say(f"cluster {started.cluster} is up at {url}")
+    return started
+
+
+def plan_start(session: Session) -> tuple[str, ...]:
+    """What `start` would do."""
+    if _is_running(session):
+        return ("nothing: its controller runs",)
+    steps = [f"start the controller of cluster {session.cluster}"]
+    steps += [
+        f"create {group.min_slices} slices of {group.name}"
+        for group in session.config.groups()
+        if group.min_slices
+    ]
+    return tuple(steps)
+
+
+def _find(session: Session, say: Say, until: float) -> Started:
+    url, health = wait_for_controller(
+        session, until, log_from=log_length(session), patience=SHOW_UP_PATIENCE
+    )
+    client = Client(url, operator_token(session), patience=PATIENCE)
+    running = client.cluster()
+    started = _remember(session, url, health, running.config_text)
+    _require_same_file(session, running)
+    _resume(session, client, say)
+    say(f"cluster {started.cluster} runs already at {url}")
+    return msgspec.structs.replace(started, ran_already=True)
+
+
+def _require_same_file(session: Session, running: ClusterView) -> None:
+    changes = _changes(session, running)
+    if changes:
+        raise FileDiffers(
+            f"cluster {session.cluster!r} runs another version of "
+            f"{session.config_path}: {'; '.join(changes)}",
+            hint=f"Apply it: `inv cluster.restart --config {session.config_path}`.",
+        )
+
+
+def _changes(session: Session, running: ClusterView) -> tuple[str, ...]:
+    if running.config_text == session.config_text:
+        return ()
+    try:
+        return differences(parse_config(running.config_text), session.config)
+    except BadClusterFile as error:
+        return (f"this version of Iris does not read the file that runs: {error}",)
+
+
+def _resume(session: Session, client: Client, say: Say) -> None:
+    if client.cluster().draining:
+        client.resume_cluster()
+        say(f"cluster {session.cluster} was being stopped; slices may come again")
+
+
+def _remember(session: Session, url: str, health: Health, config_text: str) -> Started:
+    before = records.find(session.cluster)
+    record = Record(
+        cluster=session.cluster,
+        cluster_uid=health.cluster_uid,
+        config_path=session.config_path,
+        url=url,
+        started_at=before.started_at if before else session.clock.now(),
+    )
+    token = operator_token(session)
+    records.save(record, config_text=config_text, token=token)
+    return Started(
+        cluster=session.cluster,
+        uid=health.cluster_uid,
+        url=url,
+        token_file=str(records.token_file(session.cluster)),
+        config_path=session.config_path,
+        version=health.version,
+    )
+
+
+# -- stop ----------------------------------------------------------------------------
+
+
+def stop(
+    session: Session, say: Say, *, keep_slices: bool = False, wait: float = 600.0
+) -> Stopped:
+    """Give the slices back and end the controller; its state is kept."""
+    if session.controller_machine() is None:
+        return _stopped_already(session, say)
+    client = session.controller(PATIENCE)
+    kept: tuple[str, ...] = ()
+    if keep_slices:
+        kept = tuple(each.name for each in client.slices())
+        say(_what_they_cost(kept))
+    else:
+        client.drain_cluster()
+        _wait_until_gone(session, client, say, wait)
+    session.provider.delete_controller()
+    say(f"the controller of cluster {session.cluster} is stopped; its state is kept")
+    return Stopped(session.cluster, kept)
+
+
+def plan_stop(session: Session, *, keep_slices: bool = False) -> tuple[str, ...]:
+    """What `stop` would do."""
+    if session.controller_machine() is None:
+        return ("nothing: it has no controller",)
+    slices = session.controller(PATIENCE).slices()
+    if keep_slices:
+        steps = [_what_they_cost(tuple(each.name for each in slices))]
+    else:
+        steps = [
+            f"drain and delete slice {each.name}: {_load(each)}" for each in slices
+        ]
+    return (*steps, "stop the controller, keep its state")
+
+
+def _stopped_already(session: Session, say: Say) -> Stopped:
+    left = tuple(each.name for each in session.provider.list_slices().slices)
+    if left:
+        raise FellShort(
+            f"cluster {session.cluster!r} has no controller, but slices: "
+            f"{', '.join(left)}",
+            hint="`inv cluster.start` takes them up again, `inv cleanup` deletes them.",
+        )
+    say(f"cluster {session.cluster} is stopped already")
+    return Stopped(session.cluster)
+
+
+def _wait_until_gone(session: Session, client: Client, say: Say, wait: float) -> None:
+    until, told = session.clock.now() + wait, ""
+    while slices := client.slices():
+        words = "; ".join(f"{each.name} is {each.state}" for each in slices)
+        if words != told:
+            say(f"waiting for {len(slices)} slices: {words}")
+            told = words
+        if session.clock.now() >= until:
+            raise Late(
+                f"slices are left after {wait:.0f} s: {words}",
+                hint="`inv probe.list-slices` says what each waits for.",
+            )
+        session.clock.wait(_NEVER, STOP_LOOK)
+
+
+def _what_they_cost(kept: tuple[str, ...]) -> str:
+    if not kept:
+        return "there are no slices to keep"
+    return (
+        f"{len(kept)} slices go on without a controller, and are paid for until "
+        f"`inv cluster.start` or `inv cleanup`: {', '.join(kept)}"
+    )
+
+
+def _load(each: SliceView) -> str:
+    return f"{each.state}, {each.live_attempts} attempts are stopped and wait"
+
+
+# -- restart -------------------------------------------------------------------------
+
+
+def restart(session: Session, say: Say, *, wait: float = 60.0) -> Started:
+    """End the controller and start it on its state; slices and attempts go on."""
+    _require_existing(session)
+    until = session.clock.now() + wait
+    remember_intent(session)
+    say(f"stopping the controller of cluster {session.cluster}")
+    session.provider.delete_controller()
+    log_from = log_length(session)
+    say("starting it again on its state")
+    create_controller(session)
+    url, health = wait_for_controller(session, until, log_from=log_from)
+    say(f"cluster {session.cluster} is up at {url}")
+    return _remember(session, url, health, session.config_text)
+
+
+def plan_restart(session: Session) -> tuple[str, ...]:
+    """What `restart` would do."""
+    _require_existing(session)
+    changes = plan(session).changes if _is_running(session) else ()
+    return (
+        "stop the controller; slices and attempts go on",
+        *(f"change {change}" for change in changes),
+        "start it again on its state",
+    )
+
+
+def _require_existing(session: Session) -> None:
+    kinds = {left.kind for left in session.provider.list_leftovers()}
+    if not kinds & {"controller", "disk"}:
+        raise NoCluster(
+            f"there is no cluster {session.cluster!r} to restart",
+            hint=f"Start it: `inv cluster.start --config {session.config_path}`.",
+        )
+
+
+# -- status and plan -----------------------------------------------------------------
+
+
+def status(session: Session) -> Status:
+    """How the cluster stands. Raises NoCluster, Unreachable."""
+    view = session.controller(PATIENCE).cluster()
+    return Status(
+        cluster=view.name,
+        uid=view.uid,
+        url=session.controller_url(),
+        token_file=str(records.token_file(session.cluster)),
+        version=view.version,
+        provider=session.config.provider.kind,
+        started_at=view.started_at,
+        draining=view.draining,
+        jobs=view.jobs,
+        tasks=view.tasks,
+        slices=view.slices,
+        workers=view.workers,
+    )
+
+
+def plan(session: Session) -> ClusterPlan:
+    """What the cluster file would change, and what the autoscaler is about to do."""
+    if not _is_running(session):
+        return ClusterPlan(session.cluster, False, (), plan_start(session))
+    client = session.controller(PATIENCE)
+    changes = _changes(session, client.cluster())
+    command = f"`inv cluster.restart --config {session.config_path}` applies it"
+    return ClusterPlan(
+        cluster=session.cluster,
+        is_running=True,
+        changes=changes,
+        steps=(command,) if changes else (),
+        autoscaler=client.autoscaler(),
+    )
+
+
+def _is_running(session: Session) -> bool:
+    machine = only_controller(session)
+    return machine is not None and machine.phase is not Phase.STOPPED
+
+
+def _client(session: Session, url: str) -> Client:
+    return Client(url, operator_token(session), patience=PATIENCE)

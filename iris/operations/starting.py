@@ -1,0 +1,119 @@
+"""How a controller comes up, as seen from a person's machine, or why it did not."""
+
+from __future__ import annotations
+
+import re
+import secrets
+import threading
+from collections.abc import Callable
+
+from iris.client import Client, records
+from iris.client.records import Record
+from iris.domain.views import Health
+from iris.errors import FellShort, IrisError, Late, NotFound, Unreachable
+from iris.providers.contract import ControllerMachine, ControllerRequest, Phase
+from iris.session import Session
+from iris.wire import error_class_by_code
+
+Say = Callable[[str], None]
+
+LOOK_INTERVAL = 0.02  # seconds between looks at a controller that comes up
+SHOW_UP_PATIENCE = 5.0  # seconds in which another terminal's controller shows up
+LAST_LINES = 5  # of controller.log, where it died without a word for us
+_ENDED = re.compile(
+    r'controller ended code=(?P<code>\S+) because="(?P<because>.*?)"'
+    r'(?: hint="(?P<hint>.*)")?\s*$'
+)
+_NEVER = threading.Event()
+
+
+def remember_intent(session: Session) -> None:
+    """Write the record before there is a cluster: `cleanup` then finds what comes."""
+    before = records.find(session.cluster)
+    record = Record(
+        cluster=session.cluster,
+        cluster_uid=before.cluster_uid if before else f"c{secrets.token_hex(6)}",
+        config_path=session.config_path,
+        started_at=session.clock.now(),
+    )
+    records.save(record, config_text=session.config_text)
+
+
+def create_controller(session: Session) -> None:
+    """Ask for the controller of the record. Raises AlreadyExists."""
+    uid = records.load(session.cluster).cluster_uid
+    request = ControllerRequest(uid, session.config_text)
+    session.provider.create_controller(request)
+
+
+def wait_for_controller(
+    session: Session, until: float, *, log_from: int, patience: float = 0.0
+) -> tuple[str, Health]:
+    """Its address and health, once it answers under the cluster's name and uid.
+
+    Raises Late, or what the controller died of after byte `log_from` of its log;
+    for `patience` seconds it may not be there yet.
+    """
+    shown_by = session.clock.now() + patience
+    while True:
+        machine = only_controller(session)
+        now = session.clock.now()
+        if machine is None or machine.phase is Phase.STOPPED:
+            if now >= shown_by:
+                raise why_it_ended(session, log_from)
+        elif machine.address and (health := _ask(session, machine)) is not None:
+            return f"http://{machine.address}", health
+        if now >= until:
+            raise Late(
+                f"the controller of cluster {session.cluster!r} does not answer yet",
+                hint="Its log: `inv probe.logs`. Wait longer with `--wait-timeout`.",
+            )
+        session.clock.wait(_NEVER, LOOK_INTERVAL)
+
+
+def only_controller(session: Session) -> ControllerMachine | None:
+    """The controller of the cluster's name, whatever its uid."""
+    return next(iter(session.provider.list_controllers()), None)
+
+
+def log_length(session: Session) -> int:
+    """How long the controller's log is by now."""
+    return len(_log(session))
+
+
+def why_it_ended(session: Session, log_from: int = 0) -> IrisError:
+    """The error that a dead controller's log ends with."""
+    text = _log(session)[log_from:].decode(errors="replace")
+    lines = [line for line in text.splitlines() if line.strip()]
+    for line in reversed(lines):
+        said = _ENDED.search(line)
+        if said is not None:
+            kind = error_class_by_code().get(said["code"], FellShort)
+            return kind(f"the controller ended: {said['because']}", said["hint"] or "")
+    words = " | ".join(lines[-LAST_LINES:]) or "its log is empty"
+    return FellShort(
+        f"the controller of cluster {session.cluster!r} ended: {words}",
+        hint="Mend what it says, then `inv cluster.start` again.",
+    )
+
+
+def operator_token(session: Session) -> str:
+    """The operator's token, from the controller's machine."""
+    return session.provider.read_controller_file("operator.token").decode().strip()
+
+
+def _ask(session: Session, machine: ControllerMachine) -> Health | None:
+    try:
+        health = Client(f"http://{machine.address}", "", patience=0.0).health()
+    except Unreachable:
+        return None
+    if (health.cluster, health.cluster_uid) != (session.cluster, machine.cluster_uid):
+        return None  # somebody else listens where ours did
+    return health
+
+
+def _log(session: Session) -> bytes:
+    try:
+        return session.provider.read_controller_file("controller.log")
+    except NotFound:
+        return b""
