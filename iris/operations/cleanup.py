@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import msgspec
 
@@ -39,13 +40,16 @@ def plan_cleanup(session: Session, uid: str = "") -> CleanedUp:
 def cleanup(session: Session, say: Say, uid: str = "") -> CleanedUp:
     """Delete it all, look again, forget the record. Raises FellShort."""
     provider, others = _choose(session, uid)
+    delete = partial(_delete, provider)
     deleted: list[Leftover] = []
     faults: list[str] = []
     for kind in ORDER:
         # listed anew for each kind: until it was gone, the controller could create
         found = [each for each in _list(session, provider) if each.kind == kind]
         with ThreadPoolExecutor(AT_ONCE) as pool:
-            faults += filter(None, pool.map(lambda e: _delete(provider, e, say), found))
+            for each, fault in zip(found, pool.map(delete, found), strict=True):
+                say(fault or f"deleted {each.kind} {each.name}")
+                faults += [fault] if fault else []
         deleted += found
         if faults:
             break  # a controller that lives on would fill the gap
@@ -92,13 +96,12 @@ def _place(kind: str) -> int:
     return ORDER.index(kind) if kind in ORDER else len(ORDER)
 
 
-def _delete(provider: Provider, leftover: Leftover, say: Say) -> str:
+def _delete(provider: Provider, leftover: Leftover) -> str:
     """Delete one; returns why it could not be, empty if it could."""
     try:
         provider.delete_leftover(leftover)
     except CloudError as error:
         return f"{leftover.kind} {leftover.name}: {error}"
-    say(f"deleted {leftover.kind} {leftover.name}")
     return ""
 
 

@@ -101,7 +101,8 @@ def start(session: Session, say: Say, *, wait: float = 60.0) -> Started:
         return _find(session, say, until)
     url, health = wait_for_controller(session, until, log_from=log_from)
     started = _remember(session, url, health, session.config_text)
-    _resume(session, _client(session, url), say)
+    with _client(session, url) as client:
+        _resume(session, client, say)
     say(f"cluster {started.cluster} is up at {url}")
     return started
 
@@ -123,11 +124,11 @@ def _find(session: Session, say: Say, until: float) -> Started:
     url, health = wait_for_controller(
         session, until, log_from=log_length(session), patience=SHOW_UP_PATIENCE
     )
-    client = Client(url, operator_token(session), patience=PATIENCE)
-    running = client.cluster()
-    started = _remember(session, url, health, running.config_text)
-    _require_same_file(session, running)
-    _resume(session, client, say)
+    with _client(session, url) as client:
+        running = client.cluster()
+        started = _remember(session, url, health, running.config_text)
+        _require_same_file(session, running)
+        _resume(session, client, say)
     say(f"cluster {started.cluster} runs already at {url}")
     return msgspec.structs.replace(started, ran_already=True)
 
@@ -187,14 +188,14 @@ def stop(
     """Give the slices back and end the controller; its state is kept."""
     if session.controller_machine() is None:
         return _stopped_already(session, say)
-    client = session.controller(PATIENCE)
     kept: tuple[str, ...] = ()
-    if keep_slices:
-        kept = tuple(each.name for each in client.slices())
-        say(_what_they_cost(kept))
-    else:
-        client.drain_cluster()
-        _wait_until_gone(session, client, say, wait)
+    with _answering(session) as client:
+        if keep_slices:
+            kept = tuple(each.name for each in client.slices())
+            say(_what_they_cost(kept))
+        else:
+            client.drain_cluster()
+            _wait_until_gone(session, client, say, wait)
     session.provider.delete_controller()
     say(f"the controller of cluster {session.cluster} is stopped; its state is kept")
     return Stopped(session.cluster, kept)
@@ -204,7 +205,8 @@ def plan_stop(session: Session, *, keep_slices: bool = False) -> tuple[str, ...]
     """What `stop` would do."""
     if session.controller_machine() is None:
         return ("nothing: it has no controller",)
-    slices = session.controller(PATIENCE).slices()
+    with _answering(session) as client:
+        slices = client.slices()
     if keep_slices:
         steps = [_what_they_cost(tuple(each.name for each in slices))]
     else:
@@ -297,7 +299,8 @@ def _require_existing(session: Session) -> None:
 
 def status(session: Session) -> Status:
     """How the cluster stands. Raises NoCluster, Unreachable."""
-    view = session.controller(PATIENCE).cluster()
+    with _answering(session) as client:
+        view = client.cluster()
     return Status(
         cluster=view.name,
         uid=view.uid,
@@ -318,21 +321,28 @@ def plan(session: Session) -> ClusterPlan:
     """What the cluster file would change, and what the autoscaler is about to do."""
     if not _is_running(session):
         return ClusterPlan(session.cluster, False, (), plan_start(session))
-    client = session.controller(PATIENCE)
-    changes = _changes(session, client.cluster())
+    with _answering(session) as client:
+        changes = _changes(session, client.cluster())
+        autoscaler = client.autoscaler()
     command = f"`inv cluster.restart --config {session.config_path}` applies it"
     return ClusterPlan(
         cluster=session.cluster,
         is_running=True,
         changes=changes,
         steps=(command,) if changes else (),
-        autoscaler=client.autoscaler(),
+        autoscaler=autoscaler,
     )
 
 
 def _is_running(session: Session) -> bool:
     machine = only_controller(session)
     return machine is not None and machine.phase is not Phase.STOPPED
+
+
+def _answering(session: Session) -> Client:
+    """A client of a controller that is there now. Raises NoCluster, Unreachable."""
+    session.controller_url()  # a dead one is said at once, not after all patience
+    return session.controller(PATIENCE)
 
 
 def _client(session: Session, url: str) -> Client:

@@ -104,7 +104,8 @@ def operator_token(session: Session) -> str:
 
 def _ask(session: Session, machine: ControllerMachine) -> Health | None:
     try:
-        health = Client(f"http://{machine.address}", "", patience=0.0).health()
+        with Client(f"http://{machine.address}", "", patience=0.0) as client:
+            health = client.health()
     except Unreachable:
         return None
     if (health.cluster, health.cluster_uid) != (session.cluster, machine.cluster_uid):
