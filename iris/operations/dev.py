@@ -9,7 +9,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -48,11 +48,25 @@ CHECKS: tuple[Check, ...] = (
 )
 
 
-def check() -> Iterator[Checked]:
-    """Run every check on the checkout, yielding each in its order as it ends."""
+def check(tell: Callable[[Checked], object]) -> tuple[Checked, ...]:
+    """Run every check on the checkout; `tell` hears of each, in their order."""
     root = checkout()
+    checked = []
     with ThreadPoolExecutor(max_workers=os.cpu_count() or 2) as pool:
-        yield from pool.map(partial(run_check, root), CHECKS)
+        for each in pool.map(partial(run_check, root), CHECKS):
+            tell(each)
+            checked.append(each)
+    return tuple(checked)
+
+
+def require_ok(checked: Iterable[Checked]) -> None:
+    """Raise FellShort if any check did not pass."""
+    bad = [each.name for each in checked if not each.ok]
+    if bad:
+        raise FellShort(
+            f"{', '.join(bad)}: not as CI wants it",
+            hint="`inv dev.fix` mends format and what lint can mend.",
+        )
 
 
 def run_check(root: Path, asked: Check) -> Checked:

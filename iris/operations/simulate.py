@@ -55,6 +55,18 @@ def simulate(
     return _sum_up(results, first, days)
 
 
+def require_kept(found: Simulated) -> None:
+    """Raise FellShort if any seed broke a promise, naming how to replay it."""
+    if not found.broken:
+        return
+    numbers = ", ".join(str(each.seed) for each in found.broken)
+    replay = f"--seeds 1 --first {found.broken[0].seed} --days {found.days:g}"
+    raise FellShort(
+        f"{len(found.broken)} of {found.seeds} seeds broke a promise: {numbers}",
+        hint=f"The very same again: `inv dev.simulate {replay}`.",
+    )
+
+
 def trace_seed(seed: int, *, days: float = 1.0) -> SeedResult:
     """Replay one seed with its whole trace."""
     command = [sys.executable, "-m", "iris.simulation", "--json", "--trace"]

@@ -1,0 +1,75 @@
+"""Work on Iris itself: its checks, its tests, its simulation."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from invoke import Context
+
+from iris.commands._edge import DRY_RUN, JSON, command, show, tell
+
+
+@command(help=JSON | {"tests": "Run the tests too, as CI does."})
+def check(c: Context, tests: bool = True, json: bool = False) -> None:
+    """Run all that CI runs: format, lint, types, imports, shell, house, tests."""
+    from iris.operations import dev
+
+    checked = dev.check(lambda each: as_json or tell(_line(each)))
+    if as_json:
+        show(checked, "", as_json=True)
+    dev.require_ok(checked)
+    if tests:
+        dev.run_tests()
+
+
+@command(
+    help={
+        "heavy": "Also those that take minutes or gigabytes.",
+        "only": "A file or a test to run; may be given again.",
+    },
+    iterable=["only"],
+)
+def test(c: Context, only: list[str], heavy: bool = False) -> None:
+    """Run the tests on all cores."""
+    from iris.operations import dev
+
+    dev.run_tests(heavy=heavy, only=tuple(only))
+
+
+@command(help=DRY_RUN)
+def fix(c: Context, dry_run: bool = False) -> None:
+    """Format the code and mend what lint can mend."""
+    from iris.operations import dev
+
+    dev.fix(dry_run=dry_run)
+
+
+@command(
+    help=JSON
+    | {
+        "seeds": "How many to run, on all cores.",
+        "first": "The first seed; one that failed is replayed by its number.",
+        "days": "Virtual days of each.",
+    }
+)
+def simulate(
+    c: Context,
+    seeds: int = 20,
+    first: int = 1,
+    days: float = 1.0,
+    json: bool = False,
+) -> None:
+    """Run the whole core in virtual time, under faults, and check its promises."""
+    from iris.commands import _seeds
+    from iris.operations import simulate as operation
+
+    with _seeds.progress(seeds) as hear:
+        found = operation.simulate(seeds, first=first, days=days, progress=hear)
+    show(found, lambda: _seeds.summary(found), as_json=json)
+    operation.require_kept(found)
+
+
+def _line(checked: Any) -> str:
+    said = f"{checked.name:8} {'ok' if checked.ok else 'fell short':10} "
+    said += f"{checked.seconds:5.1f}s"
+    return said if checked.ok else f"{said}\n{checked.output.rstrip()}"
