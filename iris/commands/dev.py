@@ -14,8 +14,8 @@ def check(c: Context, tests: bool = True, json: bool = False) -> None:
     """Run all that CI runs: format, lint, types, imports, shell, house, tests."""
     from iris.operations import dev
 
-    checked = dev.check(lambda each: as_json or tell(_line(each)))
-    if as_json:
+    checked = dev.check(lambda each: json or tell(_line(each)))
+    if json:
         show(checked, "", as_json=True)
     dev.require_ok(checked)
     if tests:
