@@ -1,0 +1,1 @@
+"""What a person types after `inv`: one module, one namespace."""

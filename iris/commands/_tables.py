@@ -1,0 +1,53 @@
+"""Rows as a table: drawn on a terminal, plain and aligned elsewhere."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Sequence
+
+
+def table(heads: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    """Lines without trailing space; `-` where there is nothing."""
+    cells = [[_cell(value) for value in row] for row in rows]
+    if not cells:
+        return "none"
+    if sys.stdout.isatty():
+        return _drawn(heads, cells)
+    widths = [max(map(len, column)) for column in zip(heads, *cells, strict=True)]
+    lines = [heads, *cells]
+    return "\n".join(
+        "  ".join(
+            cell.ljust(width) for cell, width in zip(line, widths, strict=True)
+        ).rstrip()
+        for line in lines
+    )
+
+
+def _cell(value: object) -> str:
+    return " ".join(str(value).split()) if value not in ("", None) else "-"
+
+
+def _drawn(heads: Sequence[str], cells: list[list[str]]) -> str:
+    from rich import box
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
+    drawn = Table(*heads, box=box.SIMPLE_HEAD, pad_edge=False)
+    for row in cells:
+        drawn.add_row(*map(escape, row))
+    console = Console()
+    with console.capture() as captured:
+        console.print(drawn)
+    return captured.get().strip("\n")
+
+
+def ago(at: float, now: float) -> str:
+    """How long ago, in the largest unit that fits."""
+    if not at:
+        return "-"
+    rest = max(now - at, 0.0)
+    for unit, length in (("d", 86400), ("h", 3600), ("m", 60)):
+        if rest >= 2 * length:
+            return f"{rest / length:.0f}{unit}"
+    return f"{rest:.0f}s"

@@ -1,0 +1,126 @@
+"""Starts, stops and restarts a cluster, and says how it stands."""
+
+from __future__ import annotations
+
+from invoke import Context
+
+from iris.commands._edge import (
+    CONFIG,
+    DRY_RUN,
+    JSON,
+    WAIT,
+    command,
+    seconds,
+    show,
+    tell,
+)
+
+
+@command(help=CONFIG | WAIT | JSON | DRY_RUN)
+def start(
+    c: Context,
+    config: str | None = None,
+    cluster: str | None = None,
+    wait_timeout: str = "60s",
+    json: bool = False,
+    dry_run: bool = False,
+) -> None:
+    """Start the controller and wait until it answers."""
+    from iris.operations import cluster as operation
+    from iris.session import open_session
+
+    session = open_session(config, cluster)
+    if dry_run:
+        return _show_steps(operation.plan_start(session), json)
+    wait = seconds(wait_timeout) or 0.0
+    started = operation.start(session, tell, wait=wait)
+    lines = f"cluster {started.cluster} ({started.uid}) answers at {started.url}"
+    show(started, lines, as_json=json)
+
+
+@command(
+    help=CONFIG
+    | WAIT
+    | JSON
+    | DRY_RUN
+    | {
+        "keep-slices": "Leave the slices; they are paid for until somebody deletes them."
+    }
+)
+def stop(
+    c: Context,
+    config: str | None = None,
+    cluster: str | None = None,
+    keep_slices: bool = False,
+    wait_timeout: str = "10m",
+    json: bool = False,
+    dry_run: bool = True,
+) -> None:
+    """Give the slices back and stop the controller; its state is kept (dry)."""
+    from iris.operations import cluster as operation
+    from iris.session import open_session
+
+    session = open_session(config, cluster)
+    if dry_run:
+        steps = operation.plan_stop(session, keep_slices=keep_slices)
+        return _show_steps((*steps, "dry: --no-dry-run does it"), json)
+    wait = seconds(wait_timeout) or 0.0
+    stopped = operation.stop(session, tell, keep_slices=keep_slices, wait=wait)
+    show(stopped, f"cluster {stopped.cluster} is stopped", as_json=json)
+
+
+@command(help=CONFIG | WAIT | JSON | DRY_RUN)
+def restart(
+    c: Context,
+    config: str | None = None,
+    cluster: str | None = None,
+    wait_timeout: str = "60s",
+    json: bool = False,
+    dry_run: bool = False,
+) -> None:
+    """Restart the controller only; slices and what runs on them go on."""
+    from iris.operations import cluster as operation
+    from iris.session import open_session
+
+    session = open_session(config, cluster)
+    if dry_run:
+        return _show_steps(operation.plan_restart(session), json)
+    started = operation.restart(session, tell, wait=seconds(wait_timeout) or 0.0)
+    lines = f"cluster {started.cluster} ({started.uid}) answers at {started.url}"
+    show(started, lines, as_json=json)
+
+
+@command(help=CONFIG | JSON)
+def status(
+    c: Context,
+    config: str | None = None,
+    cluster: str | None = None,
+    json: bool = False,
+) -> None:
+    """Say how the cluster stands, and where it answers."""
+    from iris.commands._texts import cluster_status
+    from iris.operations import cluster as operation
+    from iris.session import open_session
+
+    found = operation.status(open_session(config, cluster))
+    show(found, lambda: cluster_status(found), as_json=json)
+
+
+@command(help=CONFIG | JSON)
+def plan(
+    c: Context,
+    config: str | None = None,
+    cluster: str | None = None,
+    json: bool = False,
+) -> None:
+    """Say what the cluster file would change, and what the autoscaler is about to do."""
+    from iris.commands._texts import cluster_plan
+    from iris.operations import cluster as operation
+    from iris.session import open_session
+
+    found = operation.plan(open_session(config, cluster))
+    show(found, lambda: cluster_plan(found), as_json=json)
+
+
+def _show_steps(steps: tuple[str, ...], as_json: bool) -> None:
+    show(steps, "\n".join(f"would {step}" for step in steps), as_json=as_json)
