@@ -6,7 +6,7 @@ not listed changes nothing, and absence counts once it was seen twice.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import msgspec
 
@@ -36,6 +36,7 @@ class _Look(msgspec.Struct, frozen=True):
     slice: Slice
     group: ScaleGroup | None
     seen: Seen | None
+    sighting: Sighting | None  # what this listing says of it
     missed: int  # listings in a row without it, this one too
     loads: tuple[WorkerLoad, ...]
     is_settling: bool  # a gang that ran on it has no verdict yet
@@ -49,23 +50,47 @@ def plan_lifecycle(
     snapshot: Snapshot, listing: Sighted | None, now: float
 ) -> LifecyclePlan:
     """Move each slice by the first check that applies; name what has no row."""
-    groups = {group.name: group for group in snapshot.groups}
     seen = {each.name: each for each in listing.slices} if listing else {}
+    moves: list[SliceMove] = []
+    times: list[float] = []
+    looks = _look_at_all(snapshot, seen, listing, now)
+    for look in looks:
+        move = next(filter(None, (check(look) for check in CHECKS)), None)
+        if move is not None:
+            moves.append(move)
+            continue
+        times += _stop_deadlines(look)
+        times.append(deadline(look.slice, look.group, snapshot.stalled_until))
+    known = {row.name for row in snapshot.slices}
+    orphans, orphan_times = find_orphans(seen, known, now)
+    times += orphan_times
+    return LifecyclePlan(
+        moves=tuple(moves),
+        sightings=tuple(look.sighting for look in looks if look.sighting),
+        orphans=orphans,
+        next_at=min((at for at in times if at > now), default=0.0),
+    )
+
+
+def _look_at_all(
+    snapshot: Snapshot,
+    seen: Mapping[str, Seen],
+    listing: Sighted | None,
+    now: float,
+) -> list[_Look]:
+    groups = {group.name: group for group in snapshot.groups}
+    settling = {gang.slice_name for gang in snapshot.gangs}
     loads: dict[str, list[WorkerLoad]] = {}
     for load in snapshot.workers:
         loads.setdefault(load.worker.slice_name, []).append(load)
-    settling = {gang.slice_name for gang in snapshot.gangs}
-    moves: list[SliceMove] = []
-    sightings: list[Sighting] = []
-    times: list[float] = []
+    looks = []
     for row in snapshot.slices:
         sighting = _sighting(row, seen.get(row.name), listing)
-        if sighting is not None:
-            sightings.append(sighting)
         look = _Look(
             slice=row,
             group=groups.get(row.group),
             seen=_own(row, seen.get(row.name)),
+            sighting=sighting,
             missed=_missed(row, sighting),
             loads=tuple(loads.get(row.name, ())),
             is_settling=row.name in settling,
@@ -74,20 +99,8 @@ def plan_lifecycle(
             stalled_until=snapshot.stalled_until,
             now=now,
         )
-        move = next(filter(None, (check(look) for check in CHECKS)), None)
-        if move is not None:
-            moves.append(move)
-            continue
-        times += [at for at in _stop_deadlines(look) if at > now]
-        if (at := deadline(row, look.group, snapshot.stalled_until)) > now:
-            times.append(at)
-    orphans, orphan_times = find_orphans(
-        seen, {row.name for row in snapshot.slices}, now
-    )
-    times += orphan_times
-    return LifecyclePlan(
-        tuple(moves), tuple(sightings), orphans, min(times, default=0.0)
-    )
+        looks.append(look)
+    return looks
 
 
 def deadline(row: Slice, group: ScaleGroup | None, stalled_until: float) -> float:

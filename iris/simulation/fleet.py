@@ -50,6 +50,6 @@ def _tpu(name: str, accelerator: str, most: int, capacity: Capacity) -> ScaleGro
     )
 
 
-SINGLE = _tpu("v5e-4", "v5litepod-4", 4, Capacity.ON_DEMAND)
-POD = _tpu("v5e-16", "v5litepod-16", 3, Capacity.SPOT)
-GROUPS = (CPU, SINGLE, POD)
+V5E_4 = _tpu("v5e-4", "v5litepod-4", 4, Capacity.ON_DEMAND)
+V5E_16 = _tpu("v5e-16", "v5litepod-16", 3, Capacity.SPOT)
+GROUPS = (CPU, V5E_4, V5E_16)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from iris.domain.seeds import SeedResult
+from iris.providers.contract import SliceRequest
 from iris.simulation.cloud import SimulatedCloud
 from iris.simulation.controller import SimulatedController
 from iris.simulation.faults import Faults, Weather, climate_of
@@ -94,8 +95,8 @@ class Simulation:
         self.world.step()
         self.promises.check()
 
-    def _make_vm(self, *which: object) -> SimulatedVm:
-        return SimulatedVm(self._around, *which)  # type: ignore[arg-type]
+    def _make_vm(self, request: SliceRequest, index: int) -> SimulatedVm:
+        return SimulatedVm(self._around, request, index)
 
 
 def _shown(world: World, is_broken: bool, keep_all: bool) -> tuple[str, ...]:
@@ -133,9 +134,19 @@ def _listening(world: World) -> Iterator[None]:
         logger.propagate = propagate
 
 
-def simulate(seed: int, days: float, keep_all: bool = False) -> SeedResult:
-    """Run one seed; a broken promise, or any exception, is part of the result."""
+def simulate(
+    seed: int,
+    days: float,
+    *,
+    keep_all: bool = False,
+    sabotage: Callable[[Simulation], None] = lambda simulation: None,
+) -> SeedResult:
+    """Run one seed; a broken promise, or any exception, is part of the result.
+
+    `sabotage` is for those who want to see one broken.
+    """
     simulation = Simulation(seed, days, keep_all=keep_all)
+    sabotage(simulation)
     began = time.process_time()
     broken = ""
     with _listening(simulation.world):

@@ -10,7 +10,7 @@ from iris.domain.resources import Resources
 from iris.domain.views import Submission
 from iris.errors import IrisError, NotThere
 from iris.simulation.desk import Desk
-from iris.simulation.fleet import POD, SINGLE
+from iris.simulation.fleet import V5E_4, V5E_16
 from iris.simulation.runs import Fate
 from iris.simulation.truth import Truth
 from iris.simulation.world import HOUR, MINUTE, World
@@ -136,11 +136,11 @@ class Users:
     def _chips(self) -> tuple[int, Resources, Constraints, bool]:
         chips = self._chance.choice((1, 2, 4, 4))
         need = Resources(8.0, 16 * GB, chips)
-        asked = Constraints(accelerator=SINGLE.accelerator)
+        asked = Constraints(accelerator=V5E_4.accelerator)
         return self._chance.choice((1, 1, 1, 6)), need, asked, False
 
     def _gang(self) -> tuple[int, Resources, Constraints, bool]:
         need = Resources(16.0, 32 * GB, 4)
         capacity = Capacity.SPOT if self._chance.random() < 0.2 else None
-        asked = Constraints(accelerator=POD.accelerator, capacity=capacity)
-        return POD.vms, need, asked, True
+        asked = Constraints(accelerator=V5E_16.accelerator, capacity=capacity)
+        return V5E_16.vms, need, asked, True
