@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
-import threading
-
 import msgspec
 
 from iris.client import Client, records
 from iris.client.records import Record
 from iris.config import differences, parse_config
 from iris.domain.states import JobState, SliceState, TaskState, WorkerState
-from iris.domain.views import AutoscalerView, ClusterView, Health, SliceView
+from iris.domain.views import AutoscalerView, ClusterView, Health
 from iris.errors import (
     AlreadyExists,
     BadClusterFile,
-    FellShort,
     FileDiffers,
-    Late,
     NoCluster,
 )
 from iris.operations.starting import (
+    PATIENCE,
     SHOW_UP_PATIENCE,
     Say,
+    answering,
     create_controller,
     log_length,
     only_controller,
@@ -29,12 +27,24 @@ from iris.operations.starting import (
     remember_intent,
     wait_for_controller,
 )
+from iris.operations.stopping import Stopped, plan_stop, stop
 from iris.providers.contract import Phase
 from iris.session import Session
 
-STOP_LOOK = 0.2  # seconds between looks at slices that go
-PATIENCE = 10.0  # seconds for one answer of a controller that should be there
-_NEVER = threading.Event()
+__all__ = [
+    "ClusterPlan",
+    "Started",
+    "Status",
+    "Stopped",
+    "plan",
+    "plan_restart",
+    "plan_start",
+    "plan_stop",
+    "restart",
+    "start",
+    "status",
+    "stop",
+]
 
 
 class Started(msgspec.Struct, frozen=True):
@@ -47,13 +57,6 @@ class Started(msgspec.Struct, frozen=True):
     config_path: str
     version: str
     ran_already: bool = False
-
-
-class Stopped(msgspec.Struct, frozen=True):
-    """A cluster whose controller is gone; its state is kept."""
-
-    cluster: str
-    kept: tuple[str, ...] = ()  # slices that go on without it
 
 
 class Status(msgspec.Struct, frozen=True):
@@ -179,83 +182,6 @@ def _remember(session: Session, url: str, health: Health, config_text: str) -> S
     )
 
 
-# -- stop ----------------------------------------------------------------------------
-
-
-def stop(
-    session: Session, say: Say, *, keep_slices: bool = False, wait: float = 600.0
-) -> Stopped:
-    """Give the slices back and end the controller; its state is kept."""
-    if session.controller_machine() is None:
-        return _stopped_already(session, say)
-    kept: tuple[str, ...] = ()
-    with _answering(session) as client:
-        if keep_slices:
-            kept = tuple(each.name for each in client.slices())
-            say(_what_they_cost(kept))
-        else:
-            client.drain_cluster()
-            _wait_until_gone(session, client, say, wait)
-    session.provider.delete_controller()
-    say(f"the controller of cluster {session.cluster} is stopped; its state is kept")
-    return Stopped(session.cluster, kept)
-
-
-def plan_stop(session: Session, *, keep_slices: bool = False) -> tuple[str, ...]:
-    """What `stop` would do."""
-    if session.controller_machine() is None:
-        return ("nothing: it has no controller",)
-    with _answering(session) as client:
-        slices = client.slices()
-    if keep_slices:
-        steps = [_what_they_cost(tuple(each.name for each in slices))]
-    else:
-        steps = [
-            f"drain and delete slice {each.name}: {_load(each)}" for each in slices
-        ]
-    return (*steps, "stop the controller, keep its state")
-
-
-def _stopped_already(session: Session, say: Say) -> Stopped:
-    left = tuple(each.name for each in session.provider.list_slices().slices)
-    if left:
-        raise FellShort(
-            f"cluster {session.cluster!r} has no controller, but slices: "
-            f"{', '.join(left)}",
-            hint="`inv cluster.start` takes them up again, `inv cleanup` deletes them.",
-        )
-    say(f"cluster {session.cluster} is stopped already")
-    return Stopped(session.cluster)
-
-
-def _wait_until_gone(session: Session, client: Client, say: Say, wait: float) -> None:
-    until, told = session.clock.now() + wait, ""
-    while slices := client.slices():
-        words = "; ".join(f"{each.name} is {each.state}" for each in slices)
-        if words != told:
-            say(f"waiting for {len(slices)} slices: {words}")
-            told = words
-        if session.clock.now() >= until:
-            raise Late(
-                f"slices are left after {wait:.0f} s: {words}",
-                hint="`inv probe.list-slices` says what each waits for.",
-            )
-        session.clock.wait(_NEVER, STOP_LOOK)
-
-
-def _what_they_cost(kept: tuple[str, ...]) -> str:
-    if not kept:
-        return "there are no slices to keep"
-    return (
-        f"{len(kept)} slices go on without a controller, and are paid for until "
-        f"`inv cluster.start` or `inv cleanup`: {', '.join(kept)}"
-    )
-
-
-def _load(each: SliceView) -> str:
-    return f"{each.state}, {each.live_attempts} attempts are stopped and wait"
-
-
 # -- restart -------------------------------------------------------------------------
 
 
@@ -299,7 +225,7 @@ def _require_existing(session: Session) -> None:
 
 def status(session: Session) -> Status:
     """How the cluster stands. Raises NoCluster, Unreachable."""
-    with _answering(session) as client:
+    with answering(session) as client:
         view = client.cluster()
     return Status(
         cluster=view.name,
@@ -321,7 +247,7 @@ def plan(session: Session) -> ClusterPlan:
     """What the cluster file would change, and what the autoscaler is about to do."""
     if not _is_running(session):
         return ClusterPlan(session.cluster, False, (), plan_start(session))
-    with _answering(session) as client:
+    with answering(session) as client:
         changes = _changes(session, client.cluster())
         autoscaler = client.autoscaler()
     command = f"`inv cluster.restart --config {session.config_path}` applies it"
@@ -337,12 +263,6 @@ def plan(session: Session) -> ClusterPlan:
 def _is_running(session: Session) -> bool:
     machine = only_controller(session)
     return machine is not None and machine.phase is not Phase.STOPPED
-
-
-def _answering(session: Session) -> Client:
-    """A client of a controller that is there now. Raises NoCluster, Unreachable."""
-    session.controller_url()  # a dead one is said at once, not after all patience
-    return session.controller(PATIENCE)
 
 
 def _client(session: Session, url: str) -> Client:

@@ -17,6 +17,7 @@ from iris.wire import error_class_by_code
 
 Say = Callable[[str], None]
 
+PATIENCE = 10.0  # seconds for one answer of a controller that should be there
 LOOK_INTERVAL = 0.02  # seconds between looks at a controller that comes up
 SHOW_UP_PATIENCE = 5.0  # seconds in which another terminal's controller shows up
 LAST_LINES = 5  # of controller.log, where it died without a word for us
@@ -74,6 +75,12 @@ def wait_for_controller(
 def only_controller(session: Session) -> ControllerMachine | None:
     """The controller of the cluster's name, whatever its uid."""
     return next(iter(session.provider.list_controllers()), None)
+
+
+def answering(session: Session) -> Client:
+    """A client of a controller that is there now. Raises NoCluster, Unreachable."""
+    session.controller_url()  # a dead one is said at once, not after all patience
+    return session.controller(PATIENCE)
 
 
 def log_length(session: Session) -> int:
