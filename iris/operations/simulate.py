@@ -67,19 +67,6 @@ def require_kept(found: Simulated) -> None:
     )
 
 
-def require_kept(simulated: Simulated) -> None:
-    """Raise FellShort if a promise was broken."""
-    if simulated.broken:
-        first = simulated.broken[0]
-        numbers = ", ".join(str(each.seed) for each in simulated.broken)
-        replay = f"--seeds 1 --first {first.seed} --days {simulated.days:g}"
-        raise FellShort(
-            f"{len(simulated.broken)} of {simulated.seeds} seeds broke a promise: "
-            f"{numbers}",
-            hint=f"Replay the first: inv dev.simulate {replay}",
-        )
-
-
 def trace_seed(seed: int, *, days: float = 1.0) -> SeedResult:
     """Replay one seed with its whole trace."""
     command = [sys.executable, "-m", "iris.simulation", "--json", "--trace"]
