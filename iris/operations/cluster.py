@@ -113,7 +113,7 @@ def start(session: Session, say: Say, *, wait: float = 60.0) -> Started:
 def plan_start(session: Session) -> tuple[str, ...]:
     """What `start` would do."""
     if _is_running(session):
-        return ("nothing: its controller runs",)
+        return ("leave it alone: its controller runs",)
     steps = [f"start the controller of cluster {session.cluster}"]
     steps += [
         f"create {group.min_slices} slices of {group.name}"

@@ -45,7 +45,7 @@ def stop(
 def plan_stop(session: Session, *, keep_slices: bool = False) -> tuple[str, ...]:
     """What `stop` would do."""
     if session.controller_machine() is None:
-        return ("nothing: it has no controller",)
+        return ("leave it alone: it has no controller",)
     with answering(session) as client:
         slices = client.slices()
     if keep_slices:
@@ -86,10 +86,10 @@ def _wait_until_gone(session: Session, client: Client, say: Say, wait: float) ->
 
 def _what_they_cost(kept: tuple[str, ...]) -> str:
     if not kept:
-        return "there are no slices to keep"
+        return "keep no slices: there are none"
     return (
-        f"{len(kept)} slices go on without a controller, and are paid for until "
-        f"`inv cluster.start` or `inv cleanup`: {', '.join(kept)}"
+        f"keep {len(kept)} slices, which go on without a controller and are paid for "
+        f"until `inv cluster.start` or `inv cleanup`: {', '.join(kept)}"
     )
 
 
