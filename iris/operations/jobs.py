@@ -127,7 +127,7 @@ def _upload(client: Client, folder: Path, say: Say) -> str:
 
     with pack(folder) as bundle:
         client.upload_bundle(bundle)
-        say(f"bundle {bundle.sha256[:12]}: {len(bundle.files)} files of {folder}")
+        say(f"bundle {bundle.sha256[:12]}: {bundle.files} files of {folder}")
         return bundle.sha256
 
 

@@ -1,0 +1,53 @@
+"""Workers: what an operator may do about one."""
+
+from __future__ import annotations
+
+from invoke import Context
+
+from iris.commands._edge import CONFIG, DRY_RUN, JSON, command, show
+
+
+@command(positional=["worker"], help=CONFIG | JSON | DRY_RUN | {"worker": "SLICE/INDEX, or its uid."})
+def drain(
+    c: Context,
+    worker: str,
+    config: str | None = None,
+    cluster: str | None = None,
+    json: bool = False,
+    dry_run: bool = False,
+) -> None:
+    """Give a worker's slice no new work; it goes when what runs there has ended."""
+    from iris.operations import workers
+    from iris.session import open_session
+
+    session = open_session(config, cluster)
+    found = workers.find(session, worker)
+    if dry_run:
+        return show(found, f"would drain slice {found.slice_name}", as_json=json)
+    drained = workers.drain(session, found)
+    show(drained, f"slice {drained.slice_name} is draining", as_json=json)
+
+
+@command(
+    name="confirm-gone",
+    positional=["slice-name"],
+    help=CONFIG | JSON | DRY_RUN | {"slice-name": "The slice whose deletion is stuck."},
+)
+def confirm_gone(
+    c: Context,
+    slice_name: str,
+    config: str | None = None,
+    cluster: str | None = None,
+    json: bool = False,
+    dry_run: bool = True,
+) -> None:
+    """Vouch that a slice does no work any more: its tasks are tried again (dry)."""
+    from iris.operations import workers
+    from iris.session import open_session
+
+    session = open_session(config, cluster)
+    if dry_run:
+        said = f"would release the tasks of {slice_name}; --no-dry-run does it"
+        return show(workers.slice_of(session, slice_name), said, as_json=json)
+    released = workers.confirm_gone(session, slice_name)
+    show(released, f"the tasks of {slice_name} are released", as_json=json)

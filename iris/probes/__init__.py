@@ -1,0 +1,1 @@
+"""Read-only questions: one module, one question; `ask(session)` answers it."""

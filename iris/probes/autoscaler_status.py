@@ -1,0 +1,12 @@
+"""What does the autoscaler make of each scale group, and of who waits?"""
+
+from __future__ import annotations
+
+from iris.domain.views import AutoscalerView
+from iris.session import Session
+
+
+def ask(session: Session) -> AutoscalerView:
+    """Each group with its numbers and its reason."""
+    with session.controller() as client:
+        return client.autoscaler()

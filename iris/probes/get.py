@@ -1,0 +1,13 @@
+"""What does a path of the API answer?"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from iris.session import Session
+
+
+def ask(session: Session, path: str) -> Any:
+    """The JSON of any path, such as /v1/jobs."""
+    with session.controller() as client:
+        return client.get(path if path.startswith("/") else f"/v1/{path}")

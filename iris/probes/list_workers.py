@@ -1,0 +1,12 @@
+"""Which workers are there, and how are they?"""
+
+from __future__ import annotations
+
+from iris.domain.views import WorkerView
+from iris.session import Session
+
+
+def ask(session: Session) -> tuple[WorkerView, ...]:
+    """Every worker of every slice."""
+    with session.controller() as client:
+        return client.workers()

@@ -1,0 +1,12 @@
+"""Why does a job stand where it stands, what happens next, what would unblock it?"""
+
+from __future__ import annotations
+
+from iris.domain.views import Explanation
+from iris.session import Session
+
+
+def ask(session: Session, job: str) -> Explanation:
+    """By the very rules that the scheduler obeys."""
+    with session.controller() as client:
+        return client.why(job)
