@@ -67,16 +67,6 @@ def require_kept(found: Simulated) -> None:
     )
 
 
-def trace_seed(seed: int, *, days: float = 1.0) -> SeedResult:
-    """Replay one seed with its whole trace."""
-    command = [sys.executable, "-m", "iris.simulation", "--json", "--trace"]
-    command += ["--seeds", "1", "--first", str(seed), "--days", str(days)]
-    results = list(_results(command))
-    if not results:
-        raise FellShort(f"seed {seed} did not come to an end")
-    return results[0]
-
-
 def _sum_up(results: list[SeedResult], first: int, days: float) -> Simulated:
     broken = [each for each in results if not each.is_kept]
     return Simulated(
