@@ -23,6 +23,10 @@ class Pace(msgspec.Struct, frozen=True):
 
     evaluation_interval: float = 10.0
     listing_interval: float = 5.0
+    # between listings while an absence is awaited; shorter only where a listing is
+    # exact, for two of them release what ran there
+    eager_interval: float = 5.0
+    eager_for: float = 60.0  # how long a deletion is worth that
     suspect_after: float = 15.0
     lost_after: float = 60.0
     call_deadline: float = 60.0

@@ -69,6 +69,7 @@ class Autoscaling:
         self._orphans: dict[str, Orphan] = {}  # those whose end was asked for
         self._sighted: Sighted | None = None  # the listing that this turn judges
         self._complaint = ""  # what was wrong with the last listing
+        self._listed_at = 0.0  # when the last listing was asked for
         self._list_at = clock.now()
         self._plan_at = 0.0
         self._planned_seq = -1
@@ -237,7 +238,7 @@ class Autoscaling:
             if self._asking.may_ask(DELETE, orphan.slice_name):
                 self._delete(orphan.slice_name, orphan.zone)
         self._asking.keep_only({each.name for each in slices} | set(self._orphans))
-        self._list()
+        self._list(slices)
 
     def _is_due(self, slice_: Slice, verb: str) -> bool:
         return slice_.state is _STATES[verb] and self._asking.may_ask(verb, slice_.name)
@@ -254,13 +255,15 @@ class Autoscaling:
         call = partial(self._provider.delete_slice, name, zone)
         self._asking.ask(DELETE, name, call)
 
-    def _list(self) -> None:
-        now = self._clock.now()
+    def _list(self, slices: list[Slice]) -> None:
+        now, pace = self._clock.now(), self._pace
+        fresh = [s for s in slices if s.deleting_at > now - pace.eager_for]
+        interval = pace.eager_interval if fresh else pace.listing_interval
+        self._list_at = min(self._list_at, self._listed_at + interval)
         if now < self._list_at:
             return
-        deadline = self._pace.call_deadline
-        if self._calls.start(LISTING, self._provider.list_slices, deadline):
-            self._list_at = now + self._pace.listing_interval
+        if self._calls.start(LISTING, self._provider.list_slices, pace.call_deadline):
+            self._listed_at, self._list_at = now, now + interval
 
 
 _STATES = {CREATE: SliceState.REQUESTED, DELETE: SliceState.DELETING}

@@ -47,6 +47,7 @@ from iris.errors import IrisError, PortTaken, StoreFailed
 from iris.providers import load_provider
 
 LOOPBACK = "127.0.0.1"  # what provider `local` implies
+_EAGER = {"local": 0.5}  # seconds; its listings look at the processes themselves
 LOOP_PATIENCE = 10.0  # seconds for a turn under way when it stops
 CALL_PATIENCE = 5.0  # seconds for cloud calls under way when it stops
 _LOG = logging.getLogger(__name__)
@@ -226,6 +227,7 @@ def _read_machine(path: Path) -> MachineFile:
 def _pace_of(config: ClusterConfig) -> Pace:
     return Pace(
         evaluation_interval=config.autoscaler.evaluation_interval,
+        eager_interval=_EAGER.get(config.provider.kind, Pace().eager_interval),
         suspect_after=config.worker.suspect_after,
         lost_after=config.worker.lost_after,
     )

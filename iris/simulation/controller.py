@@ -34,6 +34,7 @@ TUNING = Tuning("sim", "uid-sim", shortest_interval=30.0, longest_interval=30.0)
 PACE = Pace(
     evaluation_interval=60.0,
     listing_interval=45.0,
+    eager_interval=15.0,
     suspect_after=45.0,
     lost_after=90.0,
     stalled_after=20.0,
