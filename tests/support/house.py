@@ -186,7 +186,8 @@ def _anchor(heading: str) -> str:
 
 
 def _length(function: Function) -> int:
-    return (function.end_lineno or function.lineno) - function.lineno + 1
+    """The lines of its body: a command's flags may need many above it."""
+    return (function.end_lineno or 0) - function.body[0].lineno + 1
 
 
 def _functions(tree: ast.Module) -> Iterator[Function]:
