@@ -1,0 +1,95 @@
+"""How long people wait for Iris itself, on a cluster of this machine.
+
+    python -m benchmarks.latency
+
+From `cluster.start` to the end of the first job, by the commands alone; then from a
+submission to the start of its process, on a cluster that is idle.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from benchmarks.measuring import INV, percentile, report, seconds_of
+from iris.client import Client
+from iris.domain.jobs import JobSpec
+from iris.domain.resources import Resources
+
+SUBMISSIONS = 300
+STARTS = 5
+CONFIG = ["--config", "local.yaml"]
+CLEANUP = [INV, "cleanup", "--no-dry-run"]
+FIRST_JOB = [INV, "job.run", "--no-bundle", "--follow", "--", "true"]
+# nanoseconds since the epoch, as the first thing that the process does
+SAY_WHEN = ("date", "+%s%N")
+PATIENCE = 60.0  # seconds for one job
+PAUSE = 0.05  # seconds between jobs, so that the cluster is idle again
+
+
+def main() -> None:
+    """Measure both and print medians and tails."""
+    starts = sorted(_start_to_first_result() for _ in range(STARTS))
+    with _cluster():
+        delays = [delay * 1000 for delay in _submission_delays()]
+    rows = {
+        "cluster.start to first finished task": f"{starts[STARTS // 2]:.2f} s median, "
+        f"{starts[-1]:.2f} s slowest of {STARTS}",
+        "submit to process start": f"{percentile(delays, 50):.1f} ms p50, "
+        f"{percentile(delays, 99):.1f} ms p99 of {SUBMISSIONS}",
+    }
+    report(rows, "python -m benchmarks.latency")
+
+
+def _start_to_first_result() -> float:
+    with _home():
+        try:
+            started = seconds_of([INV, "cluster.start", *CONFIG])
+            return started + seconds_of(FIRST_JOB)
+        finally:
+            seconds_of(CLEANUP)
+
+
+def _submission_delays() -> Iterator[float]:
+    spec = JobSpec(SAY_WHEN, name="when", resources=Resources(cpus=1.0))
+    with Client.of_cluster() as client:
+        client.wait_for_job(client.submit(spec).name, PATIENCE)  # the slice comes
+        for _ in range(SUBMISSIONS):
+            time.sleep(PAUSE)
+            began = time.time()
+            job = client.submit(spec)
+            client.wait_for_job(job.name, PATIENCE)
+            said = b"".join(line.data for line in client.all_logs(job.name))
+            yield int(said) / 1e9 - began
+
+
+@contextmanager
+def _cluster() -> Iterator[None]:
+    with _home():
+        try:
+            seconds_of([INV, "cluster.start", *CONFIG])
+            yield
+        finally:
+            seconds_of(CLEANUP)
+
+
+@contextmanager
+def _home() -> Iterator[None]:
+    """A home of its own, so that no cluster of a person's is touched."""
+    before = os.environ.get("IRIS_HOME")
+    with tempfile.TemporaryDirectory() as folder:
+        os.environ["IRIS_HOME"] = folder
+        try:
+            yield
+        finally:
+            if before is None:
+                del os.environ["IRIS_HOME"]
+            else:
+                os.environ["IRIS_HOME"] = before
+
+
+if __name__ == "__main__":
+    main()
