@@ -1,36 +1,64 @@
-"""HTTP to a controller that may be away for minutes, or come back elsewhere."""
+"""Requests to a controller that may be away for minutes, or come back elsewhere.
+
+Everything the API takes may be sent twice, so a request whose answer was lost is too.
+"""
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
 
 import msgspec
 
+import iris
 from iris import wire
 from iris.clock import Clock, RealClock
 from iris.domain.views import Problem
-from iris.errors import IrisError, NotThere, Unreachable
+from iris.errors import IrisError, NoCluster, NotThere, Unreachable, UsageError
 
 if TYPE_CHECKING:
-    import requests
-
-TIMEOUT = 60.0  # seconds for one answer
-FIRST_PAUSE = 0.05  # seconds before the second try, doubled up to the longest
-LONGEST_PAUSE = 2.0
-_AWAY = frozenset({502, 503, 504})
-_NEVER = threading.Event()
+    from requests import Response, Session
 
 Query = Mapping[str, str | int | None]
 
+CONNECT_TIMEOUT = 5.0  # seconds
+READ_TIMEOUT = 60.0  # seconds without a byte of an answer
+FIRST_PAUSE, LONGEST_PAUSE = 0.05, 2.0  # seconds between tries, doubled each time
+TELL_AFTER = 1.0  # seconds without an answer until a person hears of it
+_AWAY = frozenset({502, 503, 504})
+_NEVER = threading.Event()
+_LOG = logging.getLogger(__name__)
+
+
+class Request(msgspec.Struct, frozen=True):
+    """One request; `file` is a body on disk, read anew for each try."""
+
+    method: str
+    path: str
+    query: Query = {}
+    body: bytes | None = None
+    file: Path | None = None
+    silence: float = READ_TIMEOUT  # seconds that may pass without a byte
+
+
+class Away(Exception):
+    """The controller gave no answer that counts; another try may get one."""
+
+    def __init__(self, because: IrisError, pause: float = 0.0) -> None:
+        super().__init__(because.message)
+        self.because = because
+        self.pause = pause  # seconds, as the answer asked for
+
 
 class Link:
-    """One kept connection; tries again for `patience` seconds.
+    """Kept connections to where `lookup` says; tries again for `patience` seconds.
 
-    Each try goes where `lookup` says by then. Only requests that may be repeated
-    pass through it.
+    A cluster without a controller ends it at once, unless one answered before: that
+    is a restart.
     """
 
     def __init__(
@@ -40,123 +68,164 @@ class Link:
         patience: float,
         clock: Clock | None = None,
     ) -> None:
+        self.clock = clock or RealClock()
         self._lookup = lookup
         self._token = token
         self._patience = patience
-        self._clock = clock or RealClock()
         self._url = ""
-        self._session: requests.Session | None = None
+        self._was_there = False
+        self._session: Session | None = None
 
     def ask(
-        self,
-        method: str,
-        path: str,
-        *,
-        query: Query | None = None,
-        body: bytes | None = None,
+        self, method: str, path: str, query: Query | None = None, body: bytes = b""
     ) -> bytes:
         """The bytes of the answer. Raises Unreachable, or what the controller said."""
-        return self.persist(lambda: self._once(method, path, query, body))
+        return self.answer(Request(method, path, query or {}, body or None)).content
 
-    def persist(self, ask: Callable[[], bytes]) -> bytes:
-        """Try until there is an answer or patience is over."""
-        until = self._clock.now() + self._patience
-        pause = FIRST_PAUSE
-        while True:
-            try:
-                return ask()
-            except Unreachable:
-                self.close()
-                if self._clock.now() + pause > until:
-                    raise
-            self._clock.wait(_NEVER, pause)
-            pause = min(pause * 2, LONGEST_PAUSE)
+    def answer(self, request: Request) -> Response:
+        """The whole answer, its headers too."""
+        return self._patiently(request, stream=False)
 
     @contextmanager
-    def stream(self, path: str, query: Query) -> Iterator[Iterator[bytes]]:
-        """The lines of a stream, until it is cut. Raises Unreachable."""
-        import requests
-
-        with self._reaching():
-            response = self._request("GET", path, query, None, stream=True)
+    def stream(self, request: Request) -> Iterator[Iterator[bytes]]:
+        """The bytes of an answer as they come; they end early where it is cut."""
+        answer = self._patiently(request, stream=True)
         try:
-            yield _lines(response)
-        except requests.RequestException as error:
-            raise Unreachable(f"the stream {path} was cut: {error}") from error
+            yield _until_cut(answer)
         finally:
-            response.close()
+            answer.close()
 
     def close(self) -> None:
+        """Close the connections."""
         if self._session is not None:
             self._session.close()
             self._session = None
-        self._url = ""
 
-    def _once(
-        self, method: str, path: str, query: Query | None, body: bytes | None
-    ) -> bytes:
-        with self._reaching():
-            return self._request(method, path, query or {}, body).content
+    def _patiently(self, request: Request, *, stream: bool) -> Response:
+        began, pause, told = self.clock.now(), 0.0, False
+        while True:
+            try:
+                answer = self._send(request, stream=stream)
+            except Away as away:
+                passed = self.clock.now() - began
+                left = self._patience - passed
+                if left <= 0 or self._is_hopeless(away.because):
+                    raise _given_up(away.because, passed) from away
+                if passed >= TELL_AFTER and not told:
+                    told = True
+                    _LOG.warning("%s; trying for %.0f s more", away, left)
+                # once at once: a kept connection may have been closed while idle
+                self.clock.wait(_NEVER, min(max(pause, away.pause), left))
+                pause = min(pause * 2, LONGEST_PAUSE) or FIRST_PAUSE
+            else:
+                self._was_there = True
+                return answer
 
-    @contextmanager
-    def _reaching(self) -> Iterator[None]:
-        import requests
+    def _is_hopeless(self, because: IrisError) -> bool:
+        return isinstance(because, NoCluster) and not self._was_there
 
+    def _send(self, request: Request, *, stream: bool) -> Response:
+        from requests import RequestException
+
+        url = self._find()
         try:
-            yield
-        except requests.RequestException as error:
-            raise Unreachable(
-                f"the controller at {self._url} does not answer",
-                hint="`inv cluster.status` and `inv probe.health` say more; "
-                "`inv cluster.restart` starts it again, nothing is lost.",
-            ) from error
+            answer = self._exchange(url, request, stream=stream)
+        except RequestException as error:
+            self._url = ""  # it may come back elsewhere
+            raise Away(_unreachable(url, error)) from error
+        if answer.ok:
+            return answer
+        with answer:
+            refused = _error_of(answer)
+            if answer.status_code in _AWAY:
+                raise Away(refused, _retry_after(answer))
+            raise refused
 
-    def _request(
-        self,
-        method: str,
-        path: str,
-        query: Query,
-        body: bytes | None,
-        *,
-        stream: bool = False,
-    ) -> requests.Response:
-        response = self._opened().request(
-            method,
-            f"{self._url}{path}",
-            params={key: value for key, value in query.items() if value is not None},
-            data=body,
-            headers={"Content-Type": "application/json"} if body is not None else {},
-            timeout=TIMEOUT,
-            stream=stream,
-        )
-        if response.status_code >= 400:
-            raise _refusal(response)
-        return response
+    def _exchange(self, url: str, request: Request, *, stream: bool) -> Response:
+        query = {k: str(v) for k, v in request.query.items() if v not in (None, "")}
+        with _body(request) as body:
+            return self._connections().request(
+                request.method,
+                url + request.path,
+                params=query,
+                data=body,
+                headers={"Content-Type": "application/json"} if request.body else {},
+                timeout=(CONNECT_TIMEOUT, request.silence),
+                stream=stream,
+            )
 
-    def _opened(self) -> requests.Session:
-        import requests
+    def _find(self) -> str:
+        if not self._url:
+            try:
+                self._url = self._lookup().rstrip("/")
+            except (Unreachable, NoCluster) as error:
+                raise Away(error) from error
+        return self._url
 
+    def _connections(self) -> Session:
         if self._session is None:
-            self._url = self._lookup()
-            self._session = requests.Session()
-            self._session.trust_env = False  # no proxy stands before a tunnel
-            self._session.headers["Authorization"] = f"Bearer {self._token}"
+            from requests import Session
+
+            self._session = Session()
+            # neither a proxy nor ~/.netrc has a say in how a controller is reached
+            self._session.trust_env = False
+            self._session.headers["User-Agent"] = f"iris/{iris.__version__}"
+            if self._token:
+                self._session.headers["Authorization"] = f"Bearer {self._token}"
         return self._session
 
 
-def _refusal(response: requests.Response) -> IrisError:
-    """What the controller said, as the error it means."""
+@contextmanager
+def _body(request: Request) -> Iterator[BinaryIO | bytes | None]:
+    if request.file is None:
+        yield request.body
+        return
+    with request.file.open("rb") as opened:
+        yield opened
+
+
+def _until_cut(answer: Response) -> Iterator[bytes]:
+    from requests import RequestException
+
     try:
-        problem = msgspec.json.decode(response.content, type=Problem)
-    except msgspec.MsgspecError:
-        if response.status_code == 404:  # the answer to HEAD has no body
-            return NotThere(f"{response.url} is not there")
-        return Unreachable(f"{response.url} answered with {response.status_code}")
-    error = wire.error_from_problem(problem)
-    if response.status_code in _AWAY and not isinstance(error, Unreachable):
-        return Unreachable(error.message, error.hint)
-    return error
+        # each piece as it comes, whatever its size
+        yield from answer.iter_content(chunk_size=None)
+    except RequestException as error:
+        _LOG.debug("stream cut: %s", error)
 
 
-def _lines(response: requests.Response) -> Iterator[bytes]:
-    yield from response.iter_lines(chunk_size=1)
+def _error_of(answer: Response) -> IrisError:
+    try:
+        return wire.error_from_problem(wire.decode(answer.content, Problem))
+    except UsageError:
+        path = answer.url.partition("?")[0]
+        if answer.status_code == 404:  # the answer to HEAD has no body
+            return NotThere(f"{path} is not there")
+        return Unreachable(f"{path} answers {answer.status_code} {answer.reason}")
+
+
+def _retry_after(answer: Response) -> float:
+    words = answer.headers.get("Retry-After", "")
+    return min(float(words), LONGEST_PAUSE) if words.isdecimal() else 0.0
+
+
+def _unreachable(url: str, error: Exception) -> Unreachable:
+    return Unreachable(
+        f"the controller at {url} does not answer: {_innermost(error)}",
+        hint="`inv cluster.restart` starts it again, nothing is lost; "
+        "`inv probe.discover` says what there is.",
+    )
+
+
+def _given_up(because: IrisError, passed: float) -> IrisError:
+    if passed < TELL_AFTER:
+        return because
+    return type(because)(f"{because.message} (tried for {passed:.0f} s)", because.hint)
+
+
+def _innermost(error: BaseException) -> str:
+    """The reason at the bottom of a library's long story."""
+    while (inner := error.__cause__ or error.__context__) is not None:
+        error = inner
+    words = getattr(error, "strerror", None) or str(error) or type(error).__name__
+    return str(words).lower().rstrip(".")

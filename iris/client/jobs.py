@@ -1,0 +1,143 @@
+"""Jobs, their tasks and attempts, and what they print, asked over a link."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator, Sequence
+
+from iris import wire
+from iris.client.calls import MOST_ITEMS, Calls, part
+from iris.client.link import Request
+from iris.client.streams import Stream, follow
+from iris.domain.events import Event
+from iris.domain.jobs import JobSpec
+from iris.domain.pages import CancelRequest, JobBatch, LogPage, Page, SubmissionBatch
+from iris.domain.states import JOB_ENDED, JobState, TaskState
+from iris.domain.views import (
+    AttemptView,
+    Explanation,
+    JobView,
+    LogLine,
+    Submission,
+    TaskView,
+)
+from iris.errors import Late
+
+_JOB_ENDS = frozenset(f"job {state}" for state in JOB_ENDED)
+
+
+class JobCalls(Calls):
+    """The part of the client that is about jobs."""
+
+    def submit(self, spec: JobSpec, client_id: str = "") -> JobView:
+        """Accept a job; the same client id again gives the same job."""
+        submission = Submission(client_id or uuid.uuid4().hex, spec)
+        return self._post("/v1/jobs", JobView, submission)
+
+    def submit_many(self, specs: Sequence[JobSpec]) -> tuple[JobView, ...]:
+        """Accept jobs together: all of them or none."""
+        batch = SubmissionBatch(tuple(Submission(uuid.uuid4().hex, s) for s in specs))
+        return self._post("/v1/jobs:batch", JobBatch, batch).jobs
+
+    def jobs(
+        self,
+        *,
+        state: JobState | str | None = None,
+        user: str | None = None,
+        name: str | None = None,
+        limit: int = 100,
+    ) -> tuple[JobView, ...]:
+        """The newest jobs, at most `limit` of them."""
+        query = {"state": state, "user": user, "name": name}
+        return self._list("/v1/jobs", Page[JobView], query, limit)
+
+    def job(self, job: str) -> JobView:
+        """One job by name or uid. Raises NotThere."""
+        return self._get(_job(job), JobView)
+
+    def tasks(
+        self, job: str, limit: int = MOST_ITEMS, *, state: TaskState | None = None
+    ) -> tuple[TaskView, ...]:
+        """The tasks of a job, in order, at most `limit` of them."""
+        return self._list(f"{_job(job)}/tasks", Page[TaskView], {"state": state}, limit)
+
+    def attempts(self, job: str, task: int) -> tuple[AttemptView, ...]:
+        """All attempts of a task, in order."""
+        return self._get(f"{_job(job)}/tasks/{task}/attempts", Page[AttemptView]).items
+
+    def why(self, job: str) -> Explanation:
+        """Why a job stands where it stands, and what happens next."""
+        return self._get(f"{_job(job)}/why", Explanation)
+
+    def cancel(self, job: str, because: str = "") -> JobView:
+        """Ask for a job's end; one that has ended stays as it is."""
+        return self._post(f"{_job(job)}:cancel", JobView, CancelRequest(because))
+
+    def read_log(
+        self,
+        job: str,
+        cursor: int = 0,
+        *,
+        task: int | None = None,
+        attempt: int | None = None,
+    ) -> LogPage:
+        """A page of a job's output from a cursor on."""
+        query = {"cursor": cursor, "task": task, "attempt": attempt}
+        return self._get(f"{_job(job)}/log", LogPage, query)
+
+    def follow_log(
+        self,
+        job: str,
+        cursor: int = 0,
+        task: int | None = None,
+        *,
+        until: float | None = None,
+    ) -> Iterator[LogLine]:
+        """A job's output as it comes, until the job has ended and all was sent.
+
+        Each piece comes once, whatever happens to controller and connection; stops
+        at the time `until` too, where it is given.
+        """
+        query = {"cursor": cursor, "task": task}
+        stream = Stream(f"{_job(job)}/log:stream", "cursor", query)
+        for sent in follow(self._link, stream, until):
+            yield wire.decode(sent.content, LogLine)
+
+    def follow_events(
+        self,
+        after: int = 0,
+        job: str | None = None,
+        *,
+        slice_name: str | None = None,
+        until: float | None = None,
+    ) -> Iterator[Event]:
+        """Events after a number, then each as it happens, each once."""
+        query = {"after": after, "job": job, "slice": slice_name}
+        stream = Stream("/v1/events:stream", "after", query)
+        for sent in follow(self._link, stream, until):
+            yield wire.decode(sent.content, Event)
+
+    def wait_for_job(self, job: str, timeout: float | None = None) -> JobView:
+        """Return once it has ended. Raises Late with what was last seen."""
+        clock = self._link.clock
+        until = None if timeout is None else clock.now() + timeout
+        answer = self._link.answer(Request("GET", _job(job)))
+        view = wire.decode(answer.content, JobView)
+        after = int(answer.headers["Iris-Seq"])
+        if view.state not in JOB_ENDED:
+            for event in self.follow_events(after, view.uid, until=until):
+                # the same words tell that a cancellation was asked for
+                if event.kind in _JOB_ENDS and self.job(view.uid).state in JOB_ENDED:
+                    break
+            view = self.job(view.uid)
+        if view.state not in JOB_ENDED:
+            raise Late(
+                f"job {view.name} is {view.state} after {timeout or 0:g} s: "
+                f"{view.because}",
+                hint=f"It goes on. Ask again with `inv job.wait {view.name}`.",
+            )
+        return view
+
+
+def _job(job: str) -> str:
+    return f"/v1/jobs/{part(job)}"
