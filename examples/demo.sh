@@ -30,10 +30,12 @@ trap 'exit 130' INT TERM
 
 run inv cluster.start --config local.yaml
 run inv job.run --tpu v5litepod-16 --follow -- python examples/jobs/hello.py
-run inv probe.list-slices
-run inv job.run --name digits --tasks 16 --cpu 2 --follow -- python examples/jobs/digits_sweep/train.py
-run inv probe.list-jobs
+run inv job.run --name digits --tasks 16 --cpu 2 -- python examples/jobs/digits_sweep/train.py
 run inv probe.why digits
+run inv job.wait digits
+run python examples/jobs/digits_sweep/table.py digits
+run inv probe.list-jobs
+run inv probe.list-slices
 run inv probe.autoscaler-status
 run inv cleanup --no-dry-run
 
