@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from invoke import Collection
+from invoke.collection import Collection
 
 from iris.commands import cleanup, cluster, dev, job, probe, validate, worker
 from iris.commands._edge import refuse_misplaced_config

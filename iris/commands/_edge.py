@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from invoke import task
+from invoke.tasks import task
 from invoke.exceptions import Exit
 
 CONFIG = {

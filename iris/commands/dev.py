@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from invoke import Context
+from invoke.context import Context
 
 from iris.commands._edge import DRY_RUN, JSON, command, show, tell
 

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from invoke import Context
+from invoke.context import Context
 
 from iris.commands._edge import (
     CONFIG,

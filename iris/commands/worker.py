@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from invoke import Context
+from invoke.context import Context
 
 from iris.commands._edge import CONFIG, DRY_RUN, JSON, command, show
 
 
-@command(positional=["worker"], help=CONFIG | JSON | DRY_RUN | {"worker": "SLICE/INDEX, or its uid."})
+@command(
+    positional=["worker"],
+    help=CONFIG | JSON | DRY_RUN | {"worker": "SLICE/INDEX, or its uid."},
+)
 def drain(
     c: Context,
     worker: str,

@@ -1,0 +1,267 @@
+"""Answers as a person reads them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from functools import singledispatch
+from typing import Any
+
+import msgspec
+
+from iris.commands._tables import ago, table
+from iris.domain.events import Event
+from iris.domain.views import (
+    AutoscalerView,
+    Explanation,
+    Health,
+    JobView,
+    SliceBoot,
+    SliceView,
+    WorkerView,
+)
+from iris.operations.cleanup import CleanedUp
+from iris.operations.cluster import ClusterPlan, Status
+from iris.operations.jobs import JobReport
+from iris.providers.contract import ControllerMachine
+
+GB = 1_000_000_000
+
+
+@singledispatch
+def describe(answer: Any) -> str:
+    """Any answer; what has no words of its own is shown as JSON."""
+    return msgspec.json.format(msgspec.json.encode(answer), indent=2).decode()
+
+
+@describe.register
+def _(answer: str) -> str:
+    return answer
+
+
+@describe.register
+def _(answer: tuple) -> str:  # type: ignore[type-arg]  # of whatever the probe gives
+    if not answer:
+        return "none"
+    tabled = _TABLES.get(type(answer[0]))
+    return tabled(answer) if tabled else "\n".join(map(describe, answer))
+
+
+def job_table(jobs: Sequence[JobView]) -> str:
+    """Jobs, one line each."""
+    now = time.time()
+    rows = [
+        (
+            job.name,
+            job.state,
+            _counts(job.counts),
+            job.user,
+            ago(job.submitted_at, now),
+            job.because,
+        )
+        for job in jobs
+    ]
+    return table(("JOB", "STATE", "TASKS", "USER", "AGE", "BECAUSE"), rows)
+
+
+def job_report(report: JobReport) -> str:
+    """A job, its tasks and the attempts of one of them."""
+    job, now = report.job, time.time()
+    head = f"job {job.name} ({job.uid}) of {job.user}: {job.state}"
+    lines = [f"{head}; {job.because}" if job.because else head]
+    lines.append(f"command: {' '.join(job.spec.command)}")
+    rows = [
+        (
+            task.index,
+            task.state,
+            task.attempts,
+            task.slice_name,
+            task.exit_code if task.exit_code is not None else "",
+            task.because,
+        )
+        for task in report.tasks
+    ]
+    lines += ["", table(("TASK", "STATE", "TRIES", "SLICE", "EXIT", "BECAUSE"), rows)]
+    if report.attempts:
+        tried = [
+            (
+                f"{attempt.task}.{attempt.number}",
+                attempt.state,
+                f"{attempt.slice_name}/{attempt.worker_index}",
+                ago(attempt.assigned_at, now),
+                attempt.cause,
+                attempt.detail,
+            )
+            for attempt in report.attempts
+        ]
+        heads = ("ATTEMPT", "STATE", "WORKER", "AGE", "CAUSE", "DETAIL")
+        lines += ["", table(heads, tried)]
+    return "\n".join(lines)
+
+
+def cluster_status(status: Status) -> str:
+    """A cluster at a glance."""
+    lines = [
+        f"cluster {status.cluster} ({status.uid}), version {status.version}",
+        f"answers at {status.url}; token in {status.token_file}",
+        f"jobs:    {_counts(status.jobs)}",
+        f"tasks:   {_counts(status.tasks)}",
+        f"slices:  {_counts(status.slices)}",
+        f"workers: {_counts(status.workers)}",
+    ]
+    if status.draining:
+        lines.append(f"draining: {status.draining}")
+    return "\n".join(lines)
+
+
+def cluster_plan(plan: ClusterPlan) -> str:
+    """What differs, and what comes next."""
+    running = "runs" if plan.is_running else "does not run"
+    lines = [f"cluster {plan.cluster} {running}"]
+    lines += plan.changes or (["the file says what runs"] if plan.is_running else [])
+    lines += plan.steps
+    if plan.autoscaler is not None:
+        lines += ["", describe(plan.autoscaler)]
+    return "\n".join(lines)
+
+
+def leftovers(found: CleanedUp, *, dry: bool) -> str:
+    """What a cleanup deleted, or would."""
+    now = time.time()
+    rows = [
+        (each.kind, each.name, each.zone, ago(each.created_at, now), each.words)
+        for each in found.deleted
+    ]
+    if not rows:
+        return f"nothing of cluster {found.cluster} is left"
+    tabled = table(("KIND", "NAME", "ZONE", "AGE", "WORDS"), rows)
+    said = (
+        "would be deleted; --no-dry-run does it" if dry else "deleted; nothing is left"
+    )
+    return f"{tabled}\n{said}"
+
+
+@describe.register
+def _(view: AutoscalerView) -> str:
+    rows = [
+        (
+            group.name,
+            group.accelerator,
+            f"{group.min_slices}-{group.max_slices}",
+            group.wanted,
+            group.ready,
+            group.coming,
+            group.leaving,
+            "; ".join(filter(None, (group.because, group.backoff))),
+        )
+        for group in view.groups
+    ]
+    heads = ("GROUP", "ACCELERATOR", "BOUNDS", "WANTED", "READY", "COMING", "LEAVING")
+    lines = [table((*heads, "BECAUSE"), rows)]
+    lines += [f"job {job}: {because}" for job, because in view.waiting.items()]
+    return "\n".join(lines)
+
+
+@describe.register
+def _(why: Explanation) -> str:
+    lines = [f"job {why.job} is {why.state}: {why.because}"]
+    lines += [f"  {o.candidates} x {o.rule}: {o.example}" for o in why.obstacles]
+    wait = why.next_at - time.time()
+    when = f" (in {wait:.0f}s)" if why.next_at and wait > 0 else ""
+    parts = {
+        "autoscaler": why.autoscaler,
+        "next": f"{why.next_step}{when}" if why.next_step else "",
+        "unblocked by": why.unblock,
+    }
+    lines += [f"{name}: {text}" for name, text in parts.items() if text]
+    return "\n".join(lines)
+
+
+@describe.register
+def _(health: Health) -> str:
+    well = "well" if health.ok else "NOT well"
+    lines = [f"{health.cluster} ({health.cluster_uid}) {health.version}: {well}"]
+    for loop in health.loops:
+        said = f"loop {loop.name}: {loop.late_seconds:.1f}s late, {loop.turns} turns"
+        errors = f", {loop.errors} errors, last: {loop.last_error}"
+        lines.append(said + (errors if loop.errors else ""))
+    return "\n".join(lines)
+
+
+@describe.register
+def _(event: Event) -> str:
+    at = time.strftime("%H:%M:%S", time.localtime(event.at))
+    task = f"{event.task}" if event.task >= 0 else ""
+    task += f"..{event.task + event.count - 1}" if event.count > 1 else ""
+    job = f"{event.job}/{task}" if event.job and task else event.job
+    where = " ".join(filter(None, (job, event.slice_name)))
+    because = f": {event.because}" if event.because else ""
+    return f"{event.seq:>6} {at} {event.kind} {where}{because}"
+
+
+@describe.register
+def _(boot: SliceBoot) -> str:
+    lines = [f"slice {boot.slice_name}"]
+    for phase in boot.phases:
+        at = time.strftime("%H:%M:%S", time.localtime(phase.at))
+        lines.append(f"  {at} worker {phase.index}: {phase.phase} {phase.detail}")
+    return "\n".join(lines)
+
+
+def _slice_table(slices: Sequence[SliceView]) -> str:
+    now = time.time()
+    rows = [
+        (
+            each.name,
+            each.group,
+            each.zone,
+            each.state,
+            f"{each.registered}/{each.vms}",
+            each.live_attempts,
+            ago(each.requested_at, now),
+            each.because,
+            each.next_step,
+        )
+        for each in slices
+    ]
+    heads = ("SLICE", "GROUP", "ZONE", "STATE", "WORKERS", "RUNS", "AGE", "BECAUSE")
+    return table((*heads, "NEXT"), rows)
+
+
+def _worker_table(workers: Sequence[WorkerView]) -> str:
+    rows = [
+        (
+            f"{each.slice_name}/{each.index}",
+            each.uid,
+            each.draining or each.state,
+            f"{each.free.cpus:g}/{each.resources.cpus:g}",
+            f"{each.free.memory_bytes / GB:.0f}/{each.resources.memory_bytes / GB:.0f}",
+            f"{each.free.chips}/{each.resources.chips}",
+            each.live_attempts,
+            f"{each.heard_seconds_ago:.1f}s ago",
+        )
+        for each in workers
+    ]
+    heads = ("WORKER", "UID", "STATE", "CPUS FREE", "GB FREE", "CHIPS FREE", "RUNS")
+    return table((*heads, "HEARD"), rows)
+
+
+def _machine_table(machines: Sequence[ControllerMachine]) -> str:
+    now = time.time()
+    rows = [
+        (m.name, m.cluster_uid, m.zone, m.phase, m.address, ago(m.created_at, now))
+        for m in machines
+    ]
+    return table(("CONTROLLER", "UID", "ZONE", "PHASE", "ADDRESS", "AGE"), rows)
+
+
+def _counts(counts: Mapping[Any, int]) -> str:
+    return ", ".join(f"{count} {state}" for state, count in counts.items()) or "none"
+
+
+_TABLES: dict[type, Callable[[Any], str]] = {
+    JobView: job_table,
+    SliceView: _slice_table,
+    WorkerView: _worker_table,
+    ControllerMachine: _machine_table,
+}

@@ -1,0 +1,91 @@
+"""Read-only questions; each module of iris/probes is a command of its own.
+
+The modules are read, not imported, until one is asked: `inv --list` stays fast.
+"""
+
+from __future__ import annotations
+
+import ast
+import functools
+import inspect
+from pathlib import Path
+from typing import Any
+
+from invoke.collection import Collection
+from invoke.context import Context
+
+from iris.commands._edge import CONFIG, JSON, command, show
+
+FOLDER = Path(__file__).parents[1] / "probes"
+_STANDARD = ("config", "cluster", "json")
+_HELP = CONFIG | JSON | {"follow": "Go on with what comes, until Ctrl-C."}
+
+
+def namespace() -> Collection:
+    """A command for each module of iris/probes."""
+    found = Collection("probe")
+    for path in sorted(FOLDER.glob("[!_]*.py")):
+        found.add_task(_command_of(path), name=path.stem.replace("_", "-"))
+    return found
+
+
+def ask_probe(probe: str, flags: dict[str, Any]) -> None:
+    """Ask one probe, and print its answer."""
+    import importlib
+
+    import iris.probes as probes
+    from iris.commands import _texts
+    from iris.session import open_session
+
+    config, cluster, as_json = (flags.pop(name) for name in _STANDARD)
+    follows = flags.pop("follow", False)
+    module = importlib.import_module(f"{probes.__name__}.{probe}")
+    session = open_session(config, cluster)
+    if not follows:
+        answer = module.ask(session, **flags)
+        return show(answer, lambda: _texts.describe(answer), as_json=as_json)
+    taken = inspect.signature(module.follow).parameters
+    flags = {name: value for name, value in flags.items() if name in taken}
+    for each in module.follow(session, **flags):
+        print(_texts.describe(each), flush=True)
+
+
+def _command_of(path: Path) -> Any:
+    """An Invoke task with the flags of the module's `ask`."""
+    tree = ast.parse(path.read_text())
+    functions = {f.name: f for f in tree.body if isinstance(f, ast.FunctionDef)}
+    parameters = _parameters(functions["ask"])
+    required = [p.name for p in parameters if p.default is inspect.Parameter.empty]
+    if "follow" in functions:
+        parameters.append(_flag("follow", False))
+    parameters += [_flag("config", None), _flag("cluster", None), _flag("json", False)]
+    context = inspect.Parameter("c", inspect.Parameter.POSITIONAL_OR_KEYWORD)
+
+    @functools.wraps(ask_probe)
+    def body(c: Context, *args: Any, **flags: Any) -> None:
+        named = dict(zip((p.name for p in parameters), args, strict=False))
+        ask_probe(path.stem, named | flags)
+
+    del body.__wrapped__
+    body.__signature__ = inspect.Signature([context, *parameters])  # type: ignore[attr-defined]  # functions may carry one
+    body.__doc__ = ast.get_docstring(tree)
+    known = {name: text for name, text in _HELP.items() if _has(parameters, name)}
+    return command(help=known, positional=required)(body)
+
+
+def _parameters(ask: ast.FunctionDef) -> list[inspect.Parameter]:
+    """The parameters of `ask` but the session; defaults are literals."""
+    arguments = ask.args.args[1:]
+    defaults = [ast.literal_eval(default) for default in ask.args.defaults]
+    missing = [inspect.Parameter.empty] * (len(arguments) - len(defaults))
+    pairs = zip(arguments, [*missing, *defaults], strict=True)
+    return [_flag(argument.arg, default) for argument, default in pairs]
+
+
+def _flag(name: str, default: Any) -> inspect.Parameter:
+    kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
+    return inspect.Parameter(name, kind, default=default)
+
+
+def _has(parameters: list[inspect.Parameter], name: str) -> bool:
+    return any(parameter.name == name for parameter in parameters)
