@@ -26,7 +26,7 @@ CLEANUP = [INV, "cleanup", "--no-dry-run"]
 FIRST_JOB = [INV, "job.run", "--no-bundle", "--follow", "--", "true"]
 # nanoseconds since the epoch, as the first thing that the process does
 SAY_WHEN = ("date", "+%s%N")
-PATIENCE = 60.0  # seconds for one job
+PATIENCE = 60.0  # seconds for the first job
 PAUSE = 0.05  # seconds between jobs, so that the cluster is idle again
 
 
@@ -56,13 +56,12 @@ def _start_to_first_result() -> float:
 def _submission_delays() -> Iterator[float]:
     spec = JobSpec(SAY_WHEN, name="when", resources=Resources(cpus=1.0))
     with Client.of_cluster() as client:
-        client.wait_for_job(client.submit(spec).name, PATIENCE)  # the slice comes
+        client.wait_for_job(client.submit(spec).uid, PATIENCE)  # the slice comes
         for _ in range(SUBMISSIONS):
             time.sleep(PAUSE)
             began = time.time()
             job = client.submit(spec)
-            client.wait_for_job(job.name, PATIENCE)
-            said = b"".join(line.data for line in client.all_logs(job.name))
+            said = b"".join(piece.data for piece in client.follow_log(job.uid))
             yield int(said) / 1e9 - began
 
 
