@@ -125,19 +125,19 @@ def test_every_command_is_documented_and_no_other():
     assert {entry for entry in entries if entry.islower()} == set(commands())
 
 
-def test_every_command_calls_an_operation_or_a_probe():
-    lacking = [name for name, task in commands().items() if not _calls_ours(task.body)]
+def test_every_command_calls_an_operation():
+    # a probe is the command of its own module, which another test sees to
+    others = {n: t for n, t in commands().items() if not n.startswith("probe.")}
 
-    assert lacking == []
+    assert [name for name, task in others.items() if not _calls_ours(task.body)] == []
 
 
 def _calls_ours(body):
     module = inspect.getsource(inspect.getmodule(body))
     tree = Source("", module).tree
-    below = ("iris.operations", "iris.probes")
     bodies = [p for p in tree.body if getattr(p, "name", "") == body.__name__]
     named = set().union(*map(house.modules_imported_in, bodies))
-    return any(name.startswith(below) for name in named)
+    return any(name.startswith("iris.operations") for name in named)
 
 
 def test_every_command_is_tested():

@@ -44,11 +44,11 @@ CHECKS: tuple[Check, ...] = (
     Check("types", ("mypy",)),
     Check("imports", ("lint-imports",)),
     Check("shell", ("shellcheck",)),
-    Check("house", ("pytest", "-q", "-p", "no:cacheprovider", "tests/test_house.py")),
+    Check("house", ("pytest", "-qvv", "--tb=short", "tests/test_house.py")),
 )
 
 
-def check(tell: Callable[[Checked], object]) -> tuple[Checked, ...]:
+def check(tell: Callable[[Checked], None]) -> tuple[Checked, ...]:
     """Run every check on the checkout; `tell` hears of each, in their order."""
     root = checkout()
     checked = []
