@@ -61,7 +61,7 @@ def _submission_delays() -> Iterator[float]:
             time.sleep(PAUSE)
             began = time.time()
             job = client.submit(spec)
-            said = b"".join(piece.data for piece in client.follow_log(job.uid))
+            said = b"".join(piece.content for piece in client.follow_log(job.uid))
             yield int(said) / 1e9 - began
 
 

@@ -8,8 +8,8 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from invoke.tasks import task
 from invoke.exceptions import Exit
+from invoke.tasks import task
 
 CONFIG = {
     "config": "The cluster file; found as given, then in examples/.",

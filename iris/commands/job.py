@@ -233,7 +233,7 @@ def _follow(session: Session, job: str, task: int | None) -> None:
 
 
 def _write(piece: LogLine) -> None:
-    sys.stdout.buffer.write(piece.data)
+    sys.stdout.buffer.write(piece.content)
     sys.stdout.buffer.flush()
 
 

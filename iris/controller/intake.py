@@ -44,9 +44,9 @@ def take_logs(parts: Parts, worker_uid: str, batch: LogBatch) -> LogBatchAnswer:
     for chunk in batch.chunks:
         attempt = attempts.get(chunk.attempt_uid)
         if attempt is None:
-            have[chunk.attempt_uid] = chunk.offset + len(chunk.data)
+            have[chunk.attempt_uid] = chunk.offset + len(chunk.content)
         else:
-            have[attempt.uid] = _append(parts, attempt, chunk.offset, chunk.data)
+            have[attempt.uid] = _append(parts, attempt, chunk.offset, chunk.content)
     return LogBatchAnswer(have)
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import islice
+from typing import Any
 
 from msgspec.structs import replace
 
@@ -136,6 +137,16 @@ class Tables:
         self.heartbeat_seqs: dict[str, int] = {}
         self.nudges: dict[str, int] = {}  # as the workers counted them
         self.waiting: dict[str, str] = {}  # job uid -> why its tasks wait
+        self._put: dict[type, Callable[[Any], None]] = {
+            Job: self._put_job,
+            Task: self._put_task,
+            Attempt: self._put_attempt,
+            Slice: self._put_slice,
+            Worker: self._put_worker,
+            Grant: self._put_grant,
+            Backoff: self._put_backoff,
+            BootPhase: self._put_phase,
+        }
         self._load(restored)
 
     def live_of_worker(self, worker_uid: str) -> dict[str, Attempt]:
@@ -157,30 +168,29 @@ class Tables:
     def apply(self, row: Row) -> None:
         """Make one row change true in memory."""
         table, key, entity = row
-        match entity:
-            case Job():
-                self._put_job(entity)
-            case Task():
-                self.tasks[entity.job_uid].put(entity)
-            case Attempt():
-                self._put_attempt(entity)
-            case Slice():
-                self._put_slice(entity)
-            case Worker():
-                self.workers[entity.uid] = entity
-                workers = self.slice_workers.setdefault(entity.slice_name, {})
-                workers[entity.index] = entity
-            case BootPhase():
-                phases = self.phases.setdefault(entity.slice_name, {})
-                phases[entity.index, len(phases)] = entity
-            case Grant():
-                self.grants[entity.token_hash] = entity
-            case Backoff():
-                self.backoffs[entity.group, entity.zone] = entity
-            case str():
-                self.meta[str(key[0])] = entity
-            case None:
-                self._drop(table, key)
+        if entity is None:
+            self._drop(table, key)
+        elif isinstance(entity, str):
+            self.meta[str(key[0])] = entity
+        else:
+            self._put[type(entity)](entity)
+
+    def _put_worker(self, worker: Worker) -> None:
+        self.workers[worker.uid] = worker
+        self.slice_workers.setdefault(worker.slice_name, {})[worker.index] = worker
+
+    def _put_phase(self, phase: BootPhase) -> None:
+        phases = self.phases.setdefault(phase.slice_name, {})
+        phases[phase.index, len(phases)] = phase
+
+    def _put_task(self, task: Task) -> None:
+        self.tasks[task.job_uid].put(task)
+
+    def _put_grant(self, grant: Grant) -> None:
+        self.grants[grant.token_hash] = grant
+
+    def _put_backoff(self, backoff: Backoff) -> None:
+        self.backoffs[backoff.group, backoff.zone] = backoff
 
     def _drop(self, table: str, key: Key) -> None:
         match table, key:

@@ -119,7 +119,7 @@ class LogChunk(msgspec.Struct, frozen=True):
 
     attempt_uid: str
     offset: int
-    data: bytes
+    content: bytes
 
 
 class LogBatch(msgspec.Struct, frozen=True):

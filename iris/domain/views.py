@@ -203,7 +203,7 @@ class LogLine(msgspec.Struct, frozen=True):
     task: int
     attempt: int
     at: float
-    data: bytes
+    content: bytes
 
 
 class Problem(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -74,7 +74,7 @@ def port(desk: Desk) -> Iterator[int]:
 
 
 def ship(desk: Desk, worker: PlayedWorker, uid: str, offset: int, content: str) -> None:
-    chunk = {"attempt_uid": uid, "offset": offset, "data": content.encode()}
+    chunk = {"attempt_uid": uid, "offset": offset, "content": content.encode()}
     path = f"/v1/workers/{worker.uid}/logs"
     assert desk.ask("POST", path, {"chunks": [chunk]}, worker.token).status_code == 200
 
@@ -94,7 +94,7 @@ def test_output_is_followed_until_the_job_has_ended(desk: Desk, port: int):
     stream.close()
 
     lines = [wire.decode(said.content, LogLine) for said in (first, second)]
-    assert [line.data for line in lines] == [b"one\n", b"two\n"]
+    assert [line.content for line in lines] == [b"one\n", b"two\n"]
     assert [said.id for said in (first, second)] == [str(n.cursor) for n in lines]
     assert (end.name, end.id) == ("end", second.id)
     assert wire.decode(end.content, dict) == {"job": job.name, "state": "succeeded"}
@@ -117,7 +117,7 @@ def test_a_stream_goes_on_from_the_cursor_of_the_former_one(desk: Desk, port: in
     line = wire.decode(later.next().content, LogLine)
     later.close()
 
-    assert line.data == b"two\n"
+    assert line.content == b"two\n"
 
 
 def test_events_come_from_history_first_and_then_as_they_happen(desk: Desk, port: int):

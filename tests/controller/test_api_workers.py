@@ -69,7 +69,7 @@ def test_the_last_output_may_ride_along_with_the_end(desk: Desk):
     log = desk.ask("GET", f"/v1/jobs/{job.name}/log").json
 
     assert log["complete"] is True
-    assert [line["data"] for line in log["items"]] == ["Ynll"]
+    assert [line["content"] for line in log["items"]] == ["Ynll"]
     assert desk.ask("GET", f"/v1/jobs/{job.uid}").json["state"] == "succeeded"
 
 

@@ -27,7 +27,7 @@ def contents(store: LogStore, job: str = "j", wanted: LogFilter = ALL) -> bytes:
         lines, cursor = store.read(job, cursor, wanted)
         if not lines:
             return b"".join(found)
-        found += [line.data for line in lines]
+        found += [line.content for line in lines]
 
 
 def test_output_is_read_back_by_job_task_and_attempt(tmp_path: Path):
@@ -92,7 +92,7 @@ def test_output_larger_than_a_frame_is_whole_and_comes_in_pages(tmp_path: Path):
     lines, _ = store.read("j", 0, ALL)
 
     assert have == len(content)
-    assert sum(len(line.data) for line in lines) < len(content)
+    assert sum(len(line.content) for line in lines) < len(content)
     assert contents(store) == content
     assert LogStore(tmp_path).have("j", 0, 0) == len(content)
 

@@ -249,7 +249,8 @@ def test_a_gangs_failure_is_charged_once_and_all_members_go_again_together():
 
     with fleet.state.reading() as tables:
         tasks = [tables.tasks[job.uid].task(index) for index in range(4)]
-        assert tables.gangs == {} and tables.attempts == {}
+        assert tables.gangs == {}
+        assert tables.attempts == {}
     assert [task.failures for task in tasks] == [0, 0, 1, 0]
     assert {task.state for task in tasks} == {TaskState.PENDING}
 

@@ -49,7 +49,13 @@ class FakeController:
         self._server.shutdown()
         self._server.server_close()
 
-    def run(self, uid: str, *command: str, **fields: object) -> None:
+    def run(
+        self,
+        uid: str,
+        *command: str,
+        resources: Resources = Resources(),
+        **fields: object,
+    ) -> None:
         """Want an attempt to run."""
         spec = AttemptSpec(
             uid=uid,
@@ -59,7 +65,7 @@ class FakeController:
             num_tasks=1,
             number=0,
             command=command,
-            resources=fields.pop("resources", Resources()),  # type: ignore[arg-type]
+            resources=resources,
             slice_name="slice",
             worker_index=0,
             hostnames=("127.0.0.1",),
@@ -139,7 +145,9 @@ def _answers_of(controller: FakeController) -> type[BaseHTTPRequestHandler]:
                 batch = wire.decode(body, LogBatch)
                 with controller.lock:
                     have = {
-                        c.attempt_uid: controller.keep(c.attempt_uid, c.offset, c.data)
+                        c.attempt_uid: controller.keep(
+                            c.attempt_uid, c.offset, c.content
+                        )
                         for c in batch.chunks
                     }
                 self._answer(LogBatchAnswer(have))

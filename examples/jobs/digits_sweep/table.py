@@ -10,7 +10,7 @@ def main() -> None:
     """Read what the tasks printed, and sort it by accuracy."""
     job = sys.argv[1] if len(sys.argv) > 1 else "digits_sweep"
     with Client.of_cluster() as client:
-        lines = b"".join(piece.data for piece in client.follow_log(job)).splitlines()
+        lines = b"".join(piece.content for piece in client.follow_log(job)).splitlines()
     results = [json.loads(line) for line in lines if line.startswith(b"{")]
     results.sort(key=lambda result: -result["accuracy"])
     print(f"{'task':>4} {'C':>7} {'gamma':>7} {'accuracy':>9}")

@@ -36,13 +36,8 @@ def take_heartbeat(change: Change, heartbeat: Heartbeat) -> None:
     for attempt in live.values():
         has_ended = change.attempt(attempt.uid).state in ATTEMPT_ENDED
         if _proves_absent(heartbeat, attempt) and not has_ended:
-            end_attempt(
-                change,
-                attempt,
-                AttemptState.LOST,
-                cause=EndCause.VANISHED,
-                detail="its worker no longer knows it",
-            )
+            because = "its worker no longer knows it"
+            lose_attempt(change, attempt, EndCause.VANISHED, because)
 
 
 def _proves_absent(heartbeat: Heartbeat, attempt: Attempt) -> bool:
@@ -78,13 +73,8 @@ def _end_former_boot(change: Change, worker: Worker, heartbeat: Heartbeat) -> No
     known = {report.uid for report in heartbeat.attempts}
     for attempt in list(change.tables.live_of_worker(worker.uid).values()):
         if attempt.uid not in known and _proves_absent(heartbeat, attempt):
-            end_attempt(
-                change,
-                attempt,
-                AttemptState.LOST,
-                cause=EndCause.WORKER_LOST,
-                detail="its machine started anew",
-            )
+            because = "its machine started anew"
+            lose_attempt(change, attempt, EndCause.WORKER_LOST, because)
 
 
 def _take_report(
@@ -94,10 +84,7 @@ def _take_report(
     if attempt.state in ATTEMPT_ENDED:
         return
     if report.state in ATTEMPT_ENDED:
-        detail, cause = report.detail, report.cause
-        end_attempt(
-            change, attempt, report.state, report.exit_code, cause=cause, detail=detail
-        )
+        end_attempt(change, attempt, report)
         return
     is_further = report.state in ATTEMPT_MOVES[attempt.state]
     state = report.state if is_further else attempt.state
@@ -133,32 +120,32 @@ def _wake_gang(change: Change, attempt: Attempt) -> None:
         change.workers.add(sibling.worker_uid)
 
 
-def end_attempt(
-    change: Change,
-    attempt: Attempt,
-    to: AttemptState,
-    exit_code: int | None = None,
-    *,
-    cause: EndCause | None,
-    detail: str = "",
-) -> None:
+def end_attempt(change: Change, attempt: Attempt, end: AttemptReport) -> None:
     """An attempt's last state, known for certain; settles its task if single."""
-    require_move(ATTEMPT_MOVES, f"attempt {attempt.uid}", attempt.state, to)
+    require_move(ATTEMPT_MOVES, f"attempt {attempt.uid}", attempt.state, end.state)
     ended = replace(
         attempt,
-        state=to,
-        exit_code=exit_code,
-        cause=cause,
-        detail=detail,
+        state=end.state,
+        exit_code=end.exit_code,
+        cause=end.cause,
+        detail=end.detail,
         ended_at=change.now,
         reported=True,
     )
     change.put_attempt(ended)
-    _tell(change, ended, f"attempt {to}", describe_end(ended))
+    _tell(change, ended, f"attempt {ended.state}", describe_end(ended))
     if ended.gang_uid:
         _wake_gang(change, ended)
     else:
         settle_single(change, ended)
+
+
+def lose_attempt(
+    change: Change, attempt: Attempt, cause: EndCause, because: str
+) -> None:
+    """An attempt that is known to have ended, though nobody saw how."""
+    lost = AttemptReport(attempt.uid, AttemptState.LOST, cause=cause, detail=because)
+    end_attempt(change, attempt, lost)
 
 
 def _tell(change: Change, attempt: Attempt, kind: str, because: str) -> None:

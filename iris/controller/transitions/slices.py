@@ -6,10 +6,10 @@ from msgspec.structs import replace
 
 from iris.controller.change import Change
 from iris.controller.transitions.jobs import stop_attempt
-from iris.controller.transitions.reports import end_attempt
+from iris.controller.transitions.reports import lose_attempt
 from iris.domain.fleet import Backoff, Slice
 from iris.domain.jobs import EndCause
-from iris.domain.states import SLICE_MOVES, AttemptState, SliceState, require_move
+from iris.domain.states import SLICE_MOVES, SliceState, require_move
 from iris.errors import CloudError, Conflict, IllegalMove, NotThere
 from iris.planning.backoff import next_backoff
 from iris.planning.plans import CapacityPlan, Create, LifecyclePlan, SliceMove
@@ -130,13 +130,7 @@ def _move(change: Change, move: SliceMove) -> None:
 def release_attempts(change: Change, slice_name: str, because: str) -> None:
     """Its machines are confirmed gone: what ran there has ended, as a loss."""
     for attempt in change.tables.live_of_slice(slice_name):
-        end_attempt(
-            change,
-            attempt,
-            AttemptState.LOST,
-            cause=EndCause.WORKER_LOST,
-            detail=because,
-        )
+        lose_attempt(change, attempt, EndCause.WORKER_LOST, because)
 
 
 def confirm_gone(change: Change, slice_name: str, by: str) -> None:
