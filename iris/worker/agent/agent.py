@@ -95,14 +95,16 @@ class Agent:
 
     def _meet_keeper(self) -> None:
         self._reader = Reader()
-        hello = None
+        hello, since = None, []
         while hello is None:
             for message in self._hear():
                 if isinstance(message, Hello):
                     hello = message
+                else:
+                    since.append(message.attempt)  # it ended while we came up
         self._boot_id, self._identity = hello.boot_id, hello.identity
         self._seq = hello.epoch << 32
-        for known in hello.attempts:
+        for known in (*hello.attempts, *since):
             self._desk.take_known(known)
             self._shipper.add(known.spec.uid)
 
