@@ -203,7 +203,11 @@ def place_objection(spec: JobSpec, place: Sequence[Candidate]) -> Objection | No
 def _suits(spec: JobSpec, place: Sequence[Candidate]) -> bool:
     if spec.gang and not _is_whole(place):
         return False
-    return all(rules.objection(spec, each, _PLACE_AND_STATE) is None for each in place)
+    for member in place:
+        for rule in _PLACE_AND_STATE:
+            if rule(spec, member) is not None:
+                return False
+    return True
 
 
 def _is_whole(place: Sequence[Candidate]) -> bool:

@@ -7,6 +7,7 @@ to come, and `why` quotes it: there is no second evaluation anywhere.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import cache
 
 import msgspec
 
@@ -80,6 +81,7 @@ def imagined_vm(group: ScaleGroup, zone: str, *, index: int = 0) -> Candidate:
     )
 
 
+@cache
 def rule_name(rule: Rule) -> str:
     """The rule's name as people read it."""
     return rule.__name__.replace("_", " ")

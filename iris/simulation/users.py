@@ -16,8 +16,8 @@ from iris.simulation.truth import Truth
 from iris.simulation.world import HOUR, MINUTE, World
 
 GB = 1_000_000_000
-MOST_LIVE = 25  # jobs; people wait when the line is long
-JOB_GAP = 8 * MINUTE  # between two submissions, in working hours
+MOST_LIVE = 14  # jobs; people wait when the line is long
+JOB_GAP = 10 * MINUTE  # between two submissions, in working hours
 RETRY = 15.0  # seconds until a client without an answer asks again
 
 

@@ -18,5 +18,5 @@ def test_twenty_seeds_of_a_day_keep_every_promise():
     require_kept(found)
     assert {result.seed for result in heard} == set(range(1, 21))
     # it proves something only while there is work, and trouble
-    assert found.attempts > 20_000
+    assert found.attempts > 15_000
     assert found.crashes > 200
