@@ -1,0 +1,29 @@
+from __future__ import annotations
+
+import pytest
+
+from tests.support.cluster import QUICK, Cluster
+
+
+@pytest.fixture
+def make_cluster(tmp_path, monkeypatch):
+    """Makes a cluster from a file's text; nothing of it is left after the test."""
+    monkeypatch.setenv("IRIS_HOME", str(tmp_path / "home"))
+    monkeypatch.delenv("IRIS_CONFIG", raising=False)
+    made: list[Cluster] = []
+
+    def make(text: str = QUICK) -> Cluster:
+        made.append(Cluster(tmp_path, text))
+        return made[-1]
+
+    yield make
+    for cluster in made:
+        cluster.close()
+
+
+@pytest.fixture
+def cluster(make_cluster):
+    """A quick cluster that is up."""
+    made = make_cluster()
+    made.start()
+    return made
