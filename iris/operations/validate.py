@@ -1,257 +1,282 @@
-"""Proves that a cluster does what it is for: four phases, each timed."""
+"""Runs real work over every VM of a slice and compares the results.
+
+What it made is gone afterwards: its jobs have ended, its slices are given back.
+"""
 
 from __future__ import annotations
 
+import shutil
+import tempfile
 import threading
 from collections.abc import Callable
+from pathlib import Path
 
 import msgspec
 
+from iris import validation
+from iris.bundles import pack
 from iris.client import Client
-from iris.domain.accelerators import find_accelerator
-from iris.domain.jobs import Constraints, JobSpec
-from iris.domain.resources import Resources
-from iris.domain.states import JobState
+from iris.domain.states import (
+    JOB_ENDED,
+    SLICE_COMING,
+    JobState,
+    SliceState,
+    TaskState,
+)
 from iris.domain.views import JobView, SliceView
-from iris.errors import FellShort, JobRefused, Late, NotThere
-from iris.paths import examples_folder
+from iris.errors import FellShort, Late
+from iris.operations.validation_phases import (
+    Finding,
+    Lines,
+    Phase,
+    Shape,
+    choose_shape,
+    join_output,
+    judge,
+    list_phases,
+)
 from iris.session import Session
 
 Say = Callable[[str], None]
 
-RUN_DEADLINE = 120.0  # seconds from the start of a job's tasks to its end
-LOOK = 0.05  # seconds between looks at a job
-GONE_DEADLINE = 300.0  # seconds for our slices to go
-NUMBERS = ("3", "4", "12")
+LOOK = 0.1  # seconds between looks at jobs and slices
+SPARE = 60.0  # seconds beyond a group's own deadlines
+MEMBER = Path(validation.__file__).with_name("member.py")
 _NEVER = threading.Event()
+_STAYING = SLICE_COMING | {SliceState.READY}
 
 
-class Proof(msgspec.Struct, frozen=True):
-    """One phase: what it was to show, whether it did, and how long it took."""
+class PhaseResult(msgspec.Struct, frozen=True):
+    """What became of one phase; a slice's boot is waiting, not running."""
 
-    phase: str
-    ok: bool
-    seconds: float
-    waited: float  # of those, for a slice; that time is the cloud's
-    said: str
+    name: str
+    claim: str
+    outcome: str  # ok, fell short, skipped
+    waited_seconds: float
+    ran_seconds: float
+    detail: str
 
 
-class Validation(msgspec.Struct, frozen=True):
-    """All phases."""
+class Validated(msgspec.Struct, frozen=True):
+    """Whether a cluster does what it should."""
 
     cluster: str
     tpu_type: str
-    ok: bool
-    proofs: tuple[Proof, ...]
+    is_sound: bool
+    seconds: float
+    phases: tuple[PhaseResult, ...]
+    left: tuple[str, ...] = ()  # slices of ours that did not go in time
 
 
-def validate(session: Session, tpu_type: str, say: Say) -> Validation:
-    """Run every phase; our jobs and slices are gone afterwards."""
-    tpu_type = tpu_type or _largest_type(session)
+def plan_validate(session: Session, tpu_type: str = "") -> tuple[str, ...]:
+    """What `validate` would run."""
+    phases = list_phases(choose_shape(session.config.groups(), tpu_type))
+    steps = [f"run {_size(each)}, to see that {each.claim}" for each in phases]
+    return (*steps, "give back the slices that came for it")
+
+
+def validate(
+    session: Session, say: Say, tpu_type: str = "", wait: float = 0.0
+) -> Validated:
+    """Run all phases; a slice may take `wait` seconds to come, or as its group says."""
+    began = session.clock.now()
+    shape = choose_shape(session.config.groups(), tpu_type)
     with session.controller() as client:
-        stage = _Stage(session, client, tpu_type)
-        before = {each.name for each in client.slices()}
-        proofs = []
+        run = _Run(session, client, say, shape, wait)
         try:
-            for name, phase in _PHASES.items():
-                say(f"{name} ...")
-                proofs.append(stage.prove(name, phase))
-                say(_line(proofs[-1]))
+            results = run.phases()
         finally:
-            stage.cancel_all()
-        say("slices made for this are given back ...")
-        proofs.append(stage.give_back(before))
-        say(_line(proofs[-1]))
-    ok = all(proof.ok for proof in proofs)
-    return Validation(session.cluster, tpu_type, ok, tuple(proofs))
+            run.end_jobs()
+            left = run.give_back()
+    return Validated(
+        cluster=session.cluster,
+        tpu_type=shape.whole.accelerator,
+        is_sound=not left and all(each.outcome != "fell short" for each in results),
+        seconds=session.clock.now() - began,
+        phases=results,
+        left=left,
+    )
 
 
-def require_proven(found: Validation) -> None:
-    """Raises FellShort unless every phase did what it was to show."""
-    short = [proof for proof in found.proofs if not proof.ok]
-    if short:
+def require_sound(validated: Validated) -> None:
+    """Raise FellShort where anything did."""
+    short = [each for each in validated.phases if each.outcome == "fell short"]
+    faults = [f"{each.name}: {each.detail}" for each in short]
+    faults += [f"slice {name} is not gone" for name in validated.left]
+    if not validated.is_sound:
         raise FellShort(
-            f"cluster {found.cluster} fell short: "
-            + "; ".join(f"{proof.phase}: {proof.said}" for proof in short),
-            hint="`inv probe.events` says what happened.",
+            f"cluster {validated.cluster!r} fell short: {'; '.join(faults)}",
+            hint="`inv probe.events` shows what happened, `inv job.list` its jobs.",
         )
 
 
-def describe(found: Validation) -> str:
-    """The verdict in one line; the phases were told as they came."""
-    verdict = "does what it is for" if found.ok else "fell short"
-    return f"cluster {found.cluster} {verdict} on {found.tpu_type}"
+class _Run:
+    """One validation under way."""
 
-
-def _line(proof: Proof) -> str:
-    ok = "ok" if proof.ok else "FELL SHORT"
-    waited = f", {proof.waited:.1f}s of them for a slice" if proof.waited > 1 else ""
-    return f"  {ok} in {proof.seconds:.1f}s{waited}: {proof.said}"
-
-
-def _largest_type(session: Session) -> str:
-    """The accelerator of the file with the most VMs that `validate` may fill."""
-    groups = [group for group in session.config.groups() if group.accelerator]
-    if not groups:
-        raise NotThere(
-            "the cluster file has no scale group with an accelerator to prove",
-            hint="Name one with --tpu-type once there is.",
-        )
-    return max(groups, key=lambda group: group.vms).accelerator
-
-
-class _Stage:
-    """What the phases share: the client, the clock, and which jobs are ours."""
-
-    def __init__(self, session: Session, client: Client, tpu_type: str) -> None:
-        self.tpu = find_accelerator(tpu_type)
-        self._session = session
+    def __init__(
+        self, session: Session, client: Client, say: Say, shape: Shape, wait: float
+    ) -> None:
         self._clock = session.clock
         self._client = client
-        self._jobs: list[str] = []
-        self._waited = 0.0
+        self._say = say
+        self._shape = shape
+        self._groups = {group.name: group for group in (shape.whole, shape.single)}
+        slowest = max(g.create_timeout + g.boot_timeout for g in self._groups.values())
+        self._wait = wait or slowest + SPARE
+        self._found = frozenset(each.name for each in client.slices())
+        self._jobs: list[str] = []  # uids
+        self._drained: set[str] = set()
 
-    def prove(self, name: str, phase: Callable[[_Stage], str]) -> Proof:
-        """Run one phase; what it raises is what it fell short of."""
-        began, self._waited = self._clock.now(), 0.0
-        try:
-            said, ok = phase(self), True
-        except (FellShort, Late, JobRefused) as error:
-            said, ok = error.message, False
-        seconds = self._clock.now() - began
-        return Proof(name, ok, round(seconds, 3), round(self._waited, 3), said)
+    def phases(self) -> tuple[PhaseResult, ...]:
+        """Every phase in turn; once no slice comes, the others are not tried."""
+        bundle = self._upload()
+        results: list[PhaseResult] = []
+        for phase in list_phases(self._shape, bundle):
+            try:
+                result = self._phase(phase)
+            except Late as error:
+                results.append(_short(phase, str(error)))
+                break
+            results.append(result)
+            self._say(f"{phase.name}: {result.outcome}: {result.detail}")
+        return tuple(results)
 
-    def plain(self, name: str, *command: str) -> JobSpec:
-        """A job of one task, on a plain VM if there are any, else on one TPU VM."""
-        groups = self._session.config.groups()
-        if any(not group.accelerator for group in groups):
-            return JobSpec(command, name, resources=Resources(cpus=1.0))
-        single = next((g for g in groups if g.vms == 1), None)
-        if single is None:
-            return self.on_slice(name, *command)
-        resources = Resources(chips=single.resources.chips)
-        constraints = Constraints(accelerator=single.accelerator)
-        return JobSpec(command, name, resources=resources, constraints=constraints)
+    def end_jobs(self) -> None:
+        """Whatever became of the phases, none of their jobs goes on."""
+        for uid in self._jobs:
+            if self._client.job(uid).state not in JOB_ENDED:
+                self._client.cancel(uid, "the validation is over")
+        for uid in self._jobs:
+            self._client.wait_for_job(uid, SPARE)
 
-    def on_slice(self, name: str, *command: str) -> JobSpec:
-        """A job that fills a slice of the type to be proven."""
-        return JobSpec(
-            command,
-            name,
-            tasks=self.tpu.vms,
-            gang=self.tpu.vms > 1,
-            resources=Resources(chips=self.tpu.vm.chips),
-            constraints=Constraints(accelerator=self.tpu.type),
+    def give_back(self) -> tuple[str, ...]:
+        """Drain the slices that came for us, and see them gone; else their names."""
+        slowest = max(group.delete_timeout for group in self._groups.values())
+        until, told = self._clock.now() + slowest + SPARE, ""
+        while ours := self._ours():
+            for each in ours:
+                self._drain(each)
+            words = ", ".join(f"{each.name} ({each.state})" for each in ours)
+            if words != told:
+                self._say(f"giving back {words}")
+                told = words
+            if self._clock.now() >= until:
+                return tuple(each.name for each in ours)
+            self._clock.wait(_NEVER, LOOK)
+        return ()
+
+    # -- one phase -------------------------------------------------------------------
+
+    def _phase(self, phase: Phase) -> PhaseResult:
+        self._say(f"{phase.name}: {phase.claim}")
+        jobs = self._client.submit_many(phase.specs)
+        self._jobs += [job.uid for job in jobs]
+        ended = [self._ended(job.uid, phase.deadline) for job in jobs]
+        waited, ran = self._times(ended)
+        finding = self._judged(phase, ended)
+        outcome = "skipped" if finding.is_skipped else "ok"
+        if finding.fell_short:
+            outcome = "fell short"
+        return PhaseResult(
+            phase.name, phase.claim, outcome, waited, ran, finding.detail
         )
 
-    def submit(self, spec: JobSpec) -> JobView:
-        job = self._client.submit(spec)
-        self._jobs.append(job.name)
+    def _judged(self, phase: Phase, jobs: list[JobView]) -> Finding:
+        for job in jobs:
+            if job.state is not JobState.SUCCEEDED:
+                said = self._last_words(job)
+                words = f"job {job.name} {job.state}: {job.because}{said}"
+                return Finding(words, fell_short=True)
+        return judge(phase, [self._answers(job) for job in jobs])
+
+    def _ended(self, uid: str, deadline: float) -> JobView:
+        """The job once it ended, or was ended for running too long. Raises Late."""
+        began, running_at = self._clock.now(), 0.0
+        while (job := self._client.job(uid)).state not in JOB_ENDED:
+            now = self._clock.now()
+            if not running_at and _has_begun(job):
+                running_at = now
+            # from here on its own time counts; the slice's boot was another matter
+            if running_at and now > running_at + deadline:
+                self._client.cancel(uid, f"it ran for more than {deadline:.0f} s")
+                return self._client.wait_for_job(uid, SPARE)
+            if not running_at and now > began + self._wait:
+                because = self._client.why(uid).because
+                raise Late(f"no slice came within {self._wait:.0f} s: {because}")
+            self._clock.wait(_NEVER, LOOK)
         return job
 
-    def finish(self, job: JobView) -> str:
-        """Its output, once it has succeeded. Raises FellShort, Late."""
-        began, running_at = self._clock.now(), 0.0
-        while not (view := self._client.job(job.name)).ended_at:
-            now = self._clock.now()
-            if view.state is JobState.RUNNING and not running_at:
-                running_at = now
-                self._waited = max(self._waited, now - began)
-            if running_at and now - running_at > RUN_DEADLINE:
-                raise Late(f"job {job.name} runs for more than {RUN_DEADLINE:.0f} s")
-            if not running_at and now - began > self._boot_deadline():
-                raise Late(f"job {job.name} found no slice: {view.because}")
-            self._clock.wait(_NEVER, LOOK)
-        if view.state is not JobState.SUCCEEDED:
-            raise FellShort(f"job {job.name} {view.state}: {view.because}")
-        pieces = [piece.data for piece in self._client.follow_log(job.name)]
-        return b"".join(pieces).decode(errors="replace")
+    def _times(self, jobs: list[JobView]) -> tuple[float, float]:
+        """Seconds from submission to start, and from start to end; the longest."""
+        waited, ran = 0.0, 0.0
+        for job in jobs:
+            for attempt in self._client.attempts(job.uid, 0)[-1:]:
+                if attempt.running_at:
+                    waited = max(waited, attempt.running_at - job.submitted_at)
+                    ran = max(ran, attempt.ended_at - attempt.running_at)
+        return waited, ran
 
-    def _boot_deadline(self) -> float:
-        groups = self._session.config.groups()
-        return max(group.create_timeout + group.boot_timeout for group in groups)
+    def _answers(self, job: JobView) -> Lines:
+        """The last line of each task's output."""
+        said = self._output(job)
+        return [said[task].splitlines()[-1] for task in sorted(said)]
 
-    def cancel_all(self) -> None:
-        """Nothing of ours goes on."""
-        for name in self._jobs:
-            view = self._client.job(name)
-            if not view.ended_at:
-                self._client.cancel(name, "the validation is over")
+    def _last_words(self, job: JobView) -> str:
+        for words in self._output(job).values():
+            return f"; it said: {words.splitlines()[-1]}"
+        return ""
 
-    def give_back(self, before: set[str]) -> Proof:
-        """The slices that came because of us go, unless others work on them."""
-        began, told = self._clock.now(), 0
-        while ours := [s for s in self._client.slices() if _is_ours(s, before)]:
-            drained = {s.name for s in ours if s.state == "ready"}
-            for worker in self._client.workers():
-                if worker.slice_name in drained and not worker.draining:
-                    drained.discard(worker.slice_name)
-                    self._client.drain_worker(worker.uid)
-                    told += 1
-            if self._clock.now() - began > GONE_DEADLINE:
-                names = ", ".join(each.name for each in ours)
-                seconds = self._clock.now() - began
-                return Proof("gone", False, seconds, 0.0, f"still there: {names}")
-            self._clock.wait(_NEVER, LOOK)
-        seconds = round(self._clock.now() - began, 3)
-        return Proof("gone", True, seconds, 0.0, f"{told} slices given back")
+    def _output(self, job: JobView) -> dict[int, str]:
+        return join_output(self._client.follow_log(job.uid))
 
+    def _upload(self) -> str:
+        with tempfile.TemporaryDirectory(prefix="iris-validate-") as folder:
+            shutil.copy(MEMBER, folder)
+            with pack(Path(folder)) as bundle:
+                self._client.upload_bundle(bundle)
+                return bundle.sha256
 
-def _is_ours(each: SliceView, before: set[str]) -> bool:
-    return each.name not in before and not each.live_attempts
+    # -- slices ----------------------------------------------------------------------
 
+    def _ours(self) -> list[SliceView]:
+        """Slices that came since we began, beyond what their group keeps anyway.
 
-def _program(name: str) -> tuple[str, str, str]:
-    program = examples_folder() / "jobs" / "validate" / f"{name}.py"
-    return ("python", "-c", program.read_text())
+        An idle slice is wanted by nobody: work that waits is placed at once. One
+        that is not idle is somebody else's by now, since our jobs have ended.
+        """
+        ours: list[SliceView] = []
+        slices = self._client.slices()
+        for group in self._groups.values():
+            alike = [each for each in slices if each.group == group.name]
+            fresh = [each for each in alike if self._came_for_us(each)]
+            ours += [each for each in fresh if each.state not in _STAYING]
+            staying = [each for each in fresh if each.state in _STAYING]
+            surplus = sum(e.state in _STAYING for e in alike) - group.min_slices
+            ours += staying[: max(surplus, 0)]
+        return ours
 
+    def _came_for_us(self, each: SliceView) -> bool:
+        return each.name not in self._found and not each.live_attempts
 
-def _one_vm(stage: _Stage) -> str:
-    said = stage.finish(stage.submit(stage.plain("validate-vm", "echo", "here")))
-    if said.strip() != "here":
-        raise FellShort(f"expected 'here', got {said!r}")
-    return "a job ran on one VM, its output came back"
+    def _drain(self, each: SliceView) -> None:
+        if each.state is not SliceState.READY or each.name in self._drained:
+            return
+        workers = [w.uid for w in self._client.workers() if w.slice_name == each.name]
+        for uid in workers[:1]:  # the whole slice drains with one of its workers
+            self._client.drain_worker(uid)
+            self._drained.add(each.name)
 
 
-def _computation(stage: _Stage) -> str:
-    words = (*_program("compute"), *NUMBERS)
-    said = stage.finish(stage.submit(stage.plain("validate-compute", *words)))
-    expected = f"sum of squares {sum(int(number) ** 2 for number in NUMBERS)}"
-    if said.strip() != expected:
-        raise FellShort(f"expected {expected!r}, got {said!r}")
-    return expected
+def _size(phase: Phase) -> str:
+    tasks = sum(spec.tasks for spec in phase.specs)
+    kind = phase.specs[0].constraints.accelerator or "a plain VM"
+    return f"{tasks} {'task' if tasks == 1 else 'tasks'} on {kind}"
 
 
-def _gang(stage: _Stage) -> str:
-    if stage.tpu.vms == 1:
-        stage.finish(stage.submit(stage.on_slice("validate-slice", "true")))
-        return f"{stage.tpu.type} has one VM; a job ran on it"
-    job = stage.submit(stage.on_slice("validate-gang", *_program("gang")))
-    lines = stage.finish(job).splitlines()
-    everybody = list(range(stage.tpu.vms))
-    for index in everybody:
-        if f"task {index} met {everybody}" not in lines:
-            raise FellShort(f"task {index} did not meet all of {everybody}: {lines}")
-    summed = [line for line in lines if " psum " in line]
-    for line in summed:
-        total, _, devices = line.partition(" psum ")[2].partition(" of ")
-        if total != devices:
-            raise FellShort(f"a psum over {devices} devices gave {total}")
-    jax = "a psum over all of them agreed" if summed else "no JAX there"
-    return f"{stage.tpu.vms} VMs met at one time; {jax}"
+def _has_begun(job: JobView) -> bool:
+    waiting = (TaskState.PENDING, TaskState.ASSIGNED)
+    return sum(job.counts.get(state, 0) for state in waiting) < job.spec.tasks
 
 
-def _two_jobs(stage: _Stage) -> str:
-    specs = [stage.on_slice(f"validate-{name}", "true") for name in ("one", "two")]
-    jobs = [stage.submit(spec) for spec in specs]
-    for job in jobs:
-        stage.finish(job)
-    return "two jobs wanted the same slice, both finished"
-
-
-_PHASES: dict[str, Callable[[_Stage], str]] = {
-    "one VM": _one_vm,
-    "computation": _computation,
-    "gang": _gang,
-    "two jobs": _two_jobs,
-}
+def _short(phase: Phase, because: str) -> PhaseResult:
+    return PhaseResult(phase.name, phase.claim, "fell short", 0.0, 0.0, because)
