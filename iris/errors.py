@@ -1,35 +1,35 @@
 """Every error that Iris raises on purpose, as one tree.
 
-    IrisError
-    ├── UsageError              the words or the cluster file are wrong (exit 2)
-    │   ├── BadClusterFile      the cluster file does not say what it must
-    │   └── BadBundle           the working folder cannot travel as a bundle
-    ├── JobRefused              a job that could never run, or whose spec is wrong
-    ├── NoCluster               there is no such cluster, or no record of one
-    ├── FileDiffers             the cluster runs another version of its file
-    ├── Held                    another process holds what only one may hold
-    ├── PortTaken               something else listens on the address
-    ├── StoreFailed             the database could not keep what it was given
-    ├── NotAuthenticated        no token, or one that nobody knows
-    ├── NotAllowed              the token's role does not allow it
-    ├── NotThere                a job, slice, worker or bundle that is not there
-    ├── Conflict                what is asked does not go with the state it meets
-    ├── IllegalMove             a state machine was asked for a move it has not
-    ├── Busy                    try again after a while
-    ├── Unreachable             the controller does not answer
-    ├── Late                    a deadline passed; says what was last seen
-    ├── FellShort               the command ran and the answer is no
-    └── CloudError              what a cloud refused, in its own words
-        ├── NoQuota             no quota at all for this; retrying is useless
-        ├── QuotaFull           the quota is used up; wait until something is freed
-        ├── OutOfCapacity       the zone has none now; another zone, or later
-        ├── RateLimited         too many calls; slow down
-        ├── NotPermitted        the credentials may not
-        ├── Unavailable         a passing fault
-        ├── NotFound            the resource is not there
-        ├── AlreadyExists       the name is taken
-        ├── Rejected            the request itself is wrong
-        └── Unknown             the answer cannot be read: look again
+IrisError
+├── UsageError              the words or the cluster file are wrong (exit 2)
+│   ├── BadClusterFile      the cluster file does not say what it must
+│   └── BadBundle           the working folder cannot travel as a bundle
+├── JobRefused              a job that could never run, or whose spec is wrong
+├── NoCluster               there is no such cluster, or no record of one
+├── FileDiffers             the cluster runs another version of its file
+├── Held                    another process holds what only one may hold
+├── PortTaken               something else listens on the address
+├── StoreFailed             the database could not keep what it was given
+├── NotAuthenticated        no token, or one that nobody knows
+├── NotAllowed              the token's role does not allow it
+├── NotThere                a job, slice, worker or bundle that is not there
+├── Conflict                what is asked does not go with the state it meets
+├── IllegalMove             a state machine was asked for a move it has not
+├── Busy                    try again after a while
+├── Unreachable             the controller does not answer
+├── Late                    a deadline passed; says what was last seen
+├── FellShort               the command ran and the answer is no
+└── CloudError              what a cloud refused, in its own words
+    ├── NoQuota             no quota at all for this; retrying is useless
+    ├── QuotaFull           the quota is used up; wait until something is freed
+    ├── OutOfCapacity       the zone has none now; another zone, or later
+    ├── RateLimited         too many calls; slow down
+    ├── NotPermitted        the credentials may not
+    ├── Unavailable         a passing fault
+    ├── NotFound            the resource is not there
+    ├── AlreadyExists       the name is taken
+    ├── Rejected            the request itself is wrong
+    └── Unknown             the answer cannot be read: look again
 """
 
 from __future__ import annotations
