@@ -38,13 +38,14 @@ class Checked(msgspec.Struct, frozen=True):
     output: str
 
 
+WHOLE = ("-o", "verbosity_assertions=2")  # every complaint, not the first
 CHECKS: tuple[Check, ...] = (
     Check("format", ("ruff", "format", "--check", ".")),
     Check("lint", ("ruff", "check", ".")),
     Check("types", ("mypy",)),
     Check("imports", ("lint-imports",)),
     Check("shell", ("shellcheck",)),
-    Check("house", ("pytest", "-qvv", "--tb=short", "tests/test_house.py")),
+    Check("house", ("pytest", "-q", "--tb=short", *WHOLE, "tests/test_house.py")),
 )
 
 
