@@ -44,7 +44,7 @@ def start(
     | JSON
     | DRY_RUN
     | {
-        "keep-slices": "Leave the slices; they are paid for until somebody deletes them."
+        "keep-slices": "Leave the slices; they cost until somebody deletes them."
     }
 )
 def stop(
@@ -113,7 +113,7 @@ def plan(
     cluster: str | None = None,
     json: bool = False,
 ) -> None:
-    """Say what the cluster file would change, and what the autoscaler is about to do."""
+    """Say what the file would change, and what the autoscaler is about to do."""
     from iris.commands._texts import cluster_plan
     from iris.operations import cluster as operation
     from iris.session import open_session

@@ -176,13 +176,12 @@ def logs(
 
 
 @command(
-    positional=["jobs"],
-    iterable=["jobs"],
-    help=CONFIG | JSON | DRY_RUN | {"jobs": "The job.", "because": "Why."},
+    positional=["job"],
+    help=CONFIG | JSON | DRY_RUN | JOB | {"because": "Why, for those who ask."},
 )
 def cancel(
     c: Context,
-    jobs: list[str],
+    job: str,
     because: str = "",
     config: str | None = None,
     cluster: str | None = None,
@@ -190,15 +189,14 @@ def cancel(
     dry_run: bool = False,
 ) -> None:
     """End a job: what waits ends at once, what runs gets its signal."""
-    from iris.operations import jobs as operation
+    from iris.operations import jobs
     from iris.session import open_session
 
     session = open_session(config, cluster)
     if dry_run:
-        return show(jobs, f"would cancel {', '.join(jobs)}", as_json=json)
-    ended = operation.cancel(session, jobs, because)
-    said = [f"job {view.name} is being cancelled" for view in ended]
-    show(ended, "\n".join(said), as_json=json)
+        return show(jobs.find(session, job), f"would cancel {job}", as_json=json)
+    ended = jobs.cancel(session, job, because)
+    show(ended, f"job {ended.name} is being cancelled", as_json=json)
 
 
 @command(positional=["job"], help=CONFIG | JSON | JOB | WAIT)

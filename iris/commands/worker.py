@@ -33,7 +33,7 @@ def drain(
 
 @command(
     name="confirm-gone",
-    positional=["slice-name"],
+    positional=["slice_name"],
     help=CONFIG | JSON | DRY_RUN | {"slice-name": "The slice whose deletion is stuck."},
 )
 def confirm_gone(

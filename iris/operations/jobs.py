@@ -171,10 +171,16 @@ def report(session: Session, job: str) -> JobReport:
         return JobReport(view, tasks, attempts)
 
 
-def cancel(session: Session, jobs: Sequence[str], because: str) -> tuple[JobView, ...]:
-    """Ask for the end of jobs."""
+def find(session: Session, job: str) -> JobView:
+    """One job. Raises NotThere with the nearest name."""
     with session.controller() as client:
-        return tuple(client.cancel(_named(client, job), because) for job in jobs)
+        return client.job(_named(client, job))
+
+
+def cancel(session: Session, job: str, because: str) -> JobView:
+    """Ask for the end of a job."""
+    with session.controller() as client:
+        return client.cancel(_named(client, job), because)
 
 
 def wait(session: Session, job: str, timeout: float | None) -> JobView:

@@ -1,0 +1,132 @@
+"""Jobs as a researcher types them, on a real cluster."""
+
+from __future__ import annotations
+
+import json
+import signal
+
+from tests.support.eventually import eventually
+
+HELLO = ("--", "python", "examples/jobs/hello.py")
+
+
+def test_job_run_follows_a_gang_to_its_end(running):
+    ran = running.run("job.run", "--tpu", "v5litepod-16", "--follow", *HELLO)
+
+    assert ran.status == 0
+    said = sorted(line for line in ran.out.splitlines() if "hello" in line)
+    assert [line.split(" on ")[0] for line in said] == [
+        f"hello from task {index} of 4" for index in range(4)
+    ]
+    assert "job hello" in ran.err
+
+
+def test_job_run_without_follow_returns_once_accepted(running):
+    said = running.ok("job.run", "--no-bundle", "--name", "quick", "--", "true")
+
+    assert said.startswith("job quick accepted: 1 tasks")
+    assert running.ok("job.wait", "quick").strip() == "job quick succeeded"
+
+
+def test_a_taken_name_gets_a_number(running):
+    for expected in ("twice", "twice-2"):
+        said = running.ok(
+            "job.run", "--no-bundle", "--name", "twice", "--json", "--", "true"
+        )
+        assert json.loads(said)["name"] == expected
+
+
+def test_a_failed_job_exits_1_and_names_the_attempt(running):
+    ran = running.run(
+        *("job.run", "--no-bundle", "--name", "bad", "--follow", "--"),
+        *("sh", "-c", "echo about to fail; exit 3"),
+    )
+
+    assert ran.status == 1
+    assert ran.out == "about to fail\n"
+    assert "task 0: attempt 0 on proof-cpu-" in ran.err
+    assert "exit status 3" in ran.err
+    assert running.refused("job.wait", "bad", status=1)
+
+
+def test_job_status_logs_and_list_show_a_job(running):
+    running.ok(
+        *("job.run", "--no-bundle", "--name", "seen", "--tasks", "3", "--follow"),
+        *("--", "sh", "-c", "echo task $IRIS_TASK_INDEX of $IRIS_NUM_TASKS"),
+    )
+
+    assert "seen" in running.ok("job.list", "--state", "succeeded")
+    assert running.ok("job.status", "seen").count("succeeded") >= 4
+    assert running.ok("job.logs", "seen", "--task", "2") == "task 2 of 3\n"
+    assert sorted(running.ok("job.logs", "seen", "-f").splitlines()) == [
+        f"task {index} of 3" for index in range(3)
+    ]
+
+
+def test_words_quotes_and_spaces_arrive_as_they_were_typed(running):
+    words = ("a b", "c'd", 'e"f', "$HOME", "--flag", "")
+
+    said = running.ok(
+        *("job.run", "--no-bundle", "--name", "words", "--follow", "--env", "X=1 2"),
+        *("--", "python", "-c", "import sys, os; print(sys.argv[1:], os.environ['X'])"),
+        *words,
+    )
+
+    assert said == f"{list(words)} 1 2\n"
+
+
+def test_ctrl_c_while_following_cancels_nothing(running):
+    running.ok("job.run", "--no-bundle", "--name", "long", "--", "sleep", "1000")
+    following = running.start("job.logs", "long", "-f")
+
+    eventually(lambda: "long/0" in running.ok("probe.events", "--limit", "5"))
+    following.send_signal(signal.SIGINT)
+    _, said = following.communicate(timeout=30)
+
+    assert following.returncode == 130
+    assert "inv job.logs long -f" in said
+    assert "inv job.cancel long" in said
+    assert '"running"' in running.ok("job.status", "long", "--json")
+    running.ok("job.cancel", "long")
+    assert running.run("job.wait", "long").status == 1
+
+
+def test_job_run_dry_run_submits_nothing(running):
+    before = running.ok("job.list", "--json")
+
+    said = running.ok("job.run", "--dry-run", "--tpu", "v5litepod-16", *HELLO)
+
+    assert "4 tasks" in said
+    assert running.ok("job.list", "--json") == before
+
+
+def test_a_job_that_can_never_fit_is_refused_with_what_would(running):
+    said = running.refused("job.run", "--no-bundle", "--cpu", "999", *HELLO, status=2)
+    other = running.refused("job.run", "--tpu", "v5litepod-64", *HELLO, status=2)
+    tasks = running.refused(
+        "job.run", "--tpu", "v5litepod-16", "--tasks", "3", *HELLO, status=2
+    )
+
+    assert "999" in said
+    assert "v5litepod-16" in other
+    assert "4 VMs" in tasks
+
+
+def test_words_of_job_run_that_are_wrong_are_named(running):
+    for words, named in (
+        (("--priority", "urgent", *HELLO), "production, interactive, batch"),
+        (("--memory", "lots", *HELLO), "lots"),
+        (("--run-timeout", "soon", *HELLO), "soon"),
+        (("--env", "X", *HELLO), "NAME=VALUE"),
+        ((), "no command"),
+    ):
+        assert named in running.refused("job.run", "--no-bundle", *words, status=2)
+
+
+def test_an_unknown_job_is_named_with_the_nearest(running):
+    running.ok("job.run", "--no-bundle", "--name", "training", "--", "true")
+
+    said = running.refused("job.logs", "trainin", status=1)
+
+    assert "there is no job 'trainin'" in said
+    assert "training" in said

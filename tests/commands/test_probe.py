@@ -1,0 +1,84 @@
+"""Probes, workers and status as an operator types them, on a real cluster."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+
+@pytest.fixture(scope="module", autouse=True)
+def done(running):
+    """A job has run, so that there is something to see."""
+    running.ok("job.run", "--no-bundle", "--name", "done", "--follow", "--", "true")
+
+
+def test_each_probe_answers_for_people_and_for_programs(running):
+    for probe, word in (
+        ("probe.health", "well"),
+        ("probe.discover", "proof-controller"),
+        ("probe.autoscaler-status", "v5litepod-16"),
+        ("probe.list-workers", "healthy"),
+        ("probe.list-slices", "ready"),
+        ("probe.list-jobs", "done"),
+        ("probe.events", "job succeeded done"),
+        ("probe.bootstrap-logs", "registered"),
+        ("probe.logs", "job submitted"),
+    ):
+        assert word in running.ok(probe)
+        assert json.loads(running.ok(probe, "--json"))
+
+
+def test_probe_why_says_what_a_waiting_job_waits_for(running):
+    running.ok(
+        *("job.run", "--no-bundle", "--name", "all", "--cpu", "8"),
+        *("--", "sleep", "1000"),
+    )
+    running.ok(
+        *("job.run", "--no-bundle", "--name", "next", "--cpu", "8", "--", "true"),
+    )
+
+    said = running.ok("probe.why", "next")
+    running.ok("job.cancel", "all")
+
+    assert "job next is pending" in said
+    assert "cpu" in said
+    assert running.ok("job.wait", "next") == "job next succeeded\n"
+
+
+def test_probe_get_answers_any_path(running):
+    assert json.loads(running.ok("probe.get", "/v1/jobs"))["items"]
+    assert "paths" in json.loads(running.ok("probe.get", "/v1/openapi.json"))
+
+
+def test_cluster_status_gives_what_programs_need(running):
+    status = json.loads(running.ok("cluster.status", "--json"))
+
+    assert {"url", "token_file", "uid", "version"} <= set(status)
+    assert "answers at" in running.ok("cluster.status")
+
+
+def test_cluster_plan_of_the_same_file_changes_nothing(running):
+    assert json.loads(running.ok("cluster.plan", "--json"))["changes"] == []
+
+
+def test_worker_drain_sends_a_slice_away_once_it_is_empty(running):
+    worker = json.loads(running.ok("probe.list-workers", "--json"))[0]
+    name = f"{worker['slice_name']}/{worker['index']}"
+
+    assert "would drain" in running.ok("worker.drain", name, "--dry-run")
+    assert "is draining" in running.ok("worker.drain", name)
+
+    running.ok("job.run", "--no-bundle", "--name", "after", "--follow", "--", "true")
+    slices = json.loads(running.ok("probe.list-slices", "--json"))
+    assert worker["slice_name"] not in [s["name"] for s in slices if s["ready_at"] == 0]
+
+
+def test_worker_confirm_gone_is_for_stuck_deletions_only(running):
+    running.ok("job.run", "--no-bundle", "--name", "here", "--follow", "--", "true")
+    name = json.loads(running.ok("probe.list-slices", "--json"))[-1]["name"]
+
+    assert "would release" in running.ok("worker.confirm-gone", name)
+    said = running.refused("worker.confirm-gone", name, "--no-dry-run", status=1)
+
+    assert "not deleting" in said

@@ -1,0 +1,64 @@
+"""Commands as a person types them, in a home of their own."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import NamedTuple
+
+ROOT = Path(__file__).parents[2]
+
+
+class Ran(NamedTuple):
+    """How a command ended, and what it printed."""
+
+    status: int
+    out: str
+    err: str
+
+
+class Terminal:
+    """Types commands; everything of Iris lies below `folder`."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.home = folder / "home"
+        venv = Path(sys.executable).parent
+        self.environment = os.environ | {
+            "IRIS_HOME": str(self.home),
+            "PATH": f"{venv}:{os.environ['PATH']}",
+        }
+        self.environment.pop("IRIS_CONFIG", None)
+
+    def start(self, *words: str, program: str = "inv") -> subprocess.Popen[str]:
+        """Start a command and let it run."""
+        return subprocess.Popen(
+            [program, *words],
+            cwd=ROOT,
+            env=self.environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def run(self, *words: str, program: str = "inv") -> Ran:
+        """Type a command and wait for its end."""
+        started = self.start(*words, program=program)
+        out, err = started.communicate(timeout=100)
+        return Ran(started.returncode, out, err)
+
+    def ok(self, *words: str) -> str:
+        """What a command that succeeds prints."""
+        ran = self.run(*words)
+        assert ran.status == 0, ran
+        return ran.out
+
+    def refused(self, *words: str, status: int, program: str = "inv") -> str:
+        """The lines of a command that is refused: never a traceback."""
+        ran = self.run(*words, program=program)
+        assert ran.status == status, ran
+        assert "Traceback" not in ran.err + ran.out
+        return ran.err
