@@ -3,21 +3,15 @@
 from __future__ import annotations
 
 import sqlite3
-import subprocess
-import sys
 import threading
-from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 
 import pytest
-from sqlalchemy import create_engine, inspect
 
-from iris.controller.database import open_for_writing
 from iris.controller.journal import Restored
-from iris.controller.migrations import migrate
 from iris.controller.rows import KEPT, PUT_EVENT
-from iris.controller.schema import EVENTS, HEAD, METADATA
+from iris.controller.schema import EVENTS, METADATA
 from iris.controller.store import Store
 from iris.domain.access import Grant, Role
 from iris.domain.events import Event
@@ -25,30 +19,9 @@ from iris.domain.fleet import Backoff, BootPhase, Slice, Worker
 from iris.domain.jobs import Attempt, Capacity, Job, JobSpec, Task
 from iris.domain.resources import Resources
 from iris.domain.states import AttemptState, JobState, SliceState, TaskState
-from iris.errors import Held, Late, StoreFailed
+from iris.errors import Late, StoreFailed
+from tests.controller.conftest import Open
 from tests.support.eventually import eventually
-
-Open = Callable[..., tuple[Store, Restored]]
-
-
-@pytest.fixture
-def database(tmp_path: Path) -> Path:
-    return tmp_path / "iris.db"
-
-
-@pytest.fixture
-def opened(database: Path) -> Iterator[Open]:
-    stores: list[Store] = []
-
-    def open_store(**settings: object) -> tuple[Store, Restored]:
-        for store in stores:
-            store.close()
-        stores[:] = [Store(database, "controller mine", **settings)]
-        return stores[0], stores[0].load()
-
-    yield open_store
-    for store in stores:
-        store.close()
 
 
 def a_job(uid: str = "j-1", **changes: object) -> Job:
@@ -241,20 +214,6 @@ def test_a_wait_that_ends_too_soon_says_how_far_it_came(opened: Open):
         store.wait_durable(4, 0.01)
 
 
-def test_a_second_owner_is_refused_and_told_who_holds_it(database, opened: Open):
-    opened()
-
-    with pytest.raises(Held, match=r"is held by controller mine \(pid \d+\)"):
-        Store(database, "controller other")
-
-
-def test_the_file_is_free_again_once_its_owner_is_gone(database, opened: Open):
-    store, _ = opened()
-    store.close()
-
-    Store(database, "controller other").close()
-
-
 def test_events_are_kept_up_to_their_bound(database, opened: Open):
     store, _ = opened(keep_events=100)
     for seq in range(1, 1001):
@@ -310,114 +269,10 @@ def test_a_closed_store_says_so(opened: Open):
         store.wait_durable(1, 10.0)
 
 
-def test_commits_reach_the_disk_itself(database):
-    engine = open_for_writing(database)
-    with engine.connect() as connection:
-        ask = connection.exec_driver_sql
-        assert ask("PRAGMA journal_mode").scalar_one() == "wal"
-        assert ask("PRAGMA synchronous").scalar_one() == 2  # full
-    engine.dispose()
-
-
 def _sequence_numbers(database: Path) -> list[int]:
     with closing(sqlite3.connect(database)) as connection:
         found = connection.execute("SELECT seq FROM events ORDER BY seq").fetchall()
     return [seq for (seq,) in found]
-
-
-def _run_writer(database: Path, *words: str) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        (sys.executable, "-m", "tests.support.store_writer", str(database), *words),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-
-
-def test_kill_9_loses_nothing_that_was_said_to_be_durable(database, opened: Open):
-    writer = _run_writer(database)
-    assert writer.stdout is not None
-    said = [int(writer.stdout.readline()) for _ in range(50)]
-    writer.kill()
-    said += [int(line) for line in writer.stdout.read().split()]
-    writer.communicate()
-
-    _, restored = opened()
-
-    assert restored.seq >= said[-1]
-    assert {job.uid for job in restored.jobs} >= {f"j-{seq}" for seq in said}
-
-
-def test_a_full_disk_ends_the_process_with_one_line(database, opened: Open):
-    writer = _run_writer(database, "2000000")
-    out, err = writer.communicate(timeout=60)
-
-    assert writer.returncode == 3
-    assert err.startswith(f"the database {database} failed: ")
-    assert len(err.splitlines()) == 1
-    said = [int(line) for line in out.split()]
-    assert len(said) > 10
-    _, restored = opened()
-    assert {job.uid for job in restored.jobs} >= {f"j-{seq}" for seq in said}
-
-
-def test_a_file_that_is_no_database_is_refused(database):
-    database.write_bytes(b"words " * 1000)
-
-    with pytest.raises(StoreFailed, match="not a database") as caught:
-        Store(database, "controller mine")
-
-    assert "good copy" in caught.value.hint
-
-
-def test_a_folder_that_is_not_there_is_refused(tmp_path):
-    with pytest.raises(StoreFailed, match="No such file"):
-        Store(tmp_path / "missing" / "iris.db", "controller mine")
-
-
-def test_a_database_of_a_newer_version_is_refused(database, opened: Open):
-    opened()[0].close()
-    with closing(sqlite3.connect(database)) as connection:
-        connection.execute("UPDATE alembic_version SET version_num = '9999'")
-        connection.commit()
-
-    with pytest.raises(StoreFailed, match="has schema 9999, which this version"):
-        Store(database, "controller mine")
-
-
-def test_migrations_in_a_row_give_the_schema_of_a_new_database(database, tmp_path):
-    open_for_writing(database).dispose()
-    engine = create_engine(f"sqlite:///{tmp_path / 'migrated.db'}")
-    with engine.begin() as connection:
-        migrate(connection)
-    engine.dispose()
-
-    assert _schema(tmp_path / "migrated.db") == _schema(database)
-    assert _schema(database)["alembic_version"]
-
-
-def test_the_newest_migration_is_the_one_that_the_schema_names(tmp_path):
-    engine = create_engine(f"sqlite:///{tmp_path / 'migrated.db'}")
-    with engine.begin() as connection:
-        migrate(connection)
-        query = "SELECT version_num FROM alembic_version"
-        assert connection.exec_driver_sql(query).scalar_one() == HEAD
-        assert set(inspect(connection).get_table_names()) == {
-            *METADATA.tables,
-            "alembic_version",
-        }
-    engine.dispose()
-
-
-def test_opening_a_database_of_this_version_does_not_import_alembic(database):
-    Store(database, "controller mine").close()
-    program = (
-        "import sys, pathlib; from iris.controller.store import Store; "
-        "Store(pathlib.Path(sys.argv[1]), 'x').close(); "
-        "sys.exit('alembic' in sys.modules)"
-    )
-
-    subprocess.run((sys.executable, "-c", program, str(database)), check=True)
 
 
 def test_values_stand_in_the_order_of_the_columns():
@@ -427,9 +282,3 @@ def test_values_stand_in_the_order_of_the_columns():
             f"INSERT INTO {name} ({columns})".replace('"', "")
         )
     assert ", ".join(c.name for c in EVENTS.columns) in PUT_EVENT
-
-
-def _schema(database: Path) -> dict[str, str]:
-    with closing(sqlite3.connect(database)) as connection:
-        rows = connection.execute("SELECT name, sql FROM sqlite_master").fetchall()
-    return {name: "".join((sql or "").split()) for name, sql in rows}

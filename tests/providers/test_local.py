@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import stat
 import subprocess
 import sys
@@ -12,61 +11,21 @@ import psutil
 import pytest
 
 from iris.clock import RealClock
-from iris.config import parse_config
 from iris.domain.machine import VmMetadata
 from iris.errors import BadClusterFile, Unavailable
 from iris.processes import started_at
 from iris.providers import known_providers, load_provider
-from iris.providers.contract import ControllerRequest, Phase, SliceRequest
+from iris.providers.contract import Phase
 from iris.wire import decode
 from tests.support.eventually import eventually
+from tests.support.local_cloud import (
+    GROUP,
+    REQUEST,
+    a_provider,
+    listed,
+    phase_of,
+)
 from tests.support.machine import processes_in
-
-TEXT = """
-name: mine
-provider: {local: {}}
-controller: {port: 0}
-scale_groups:
-  v5e: {accelerator: v5litepod-16}
-"""
-CONFIG = parse_config(TEXT)
-(GROUP,) = CONFIG.groups()
-REQUEST = SliceRequest("mine-1", "s-1", GROUP, "local", "http://x", tuple("abcd"))
-
-
-@pytest.fixture
-def home(tmp_path, monkeypatch):
-    monkeypatch.setenv("IRIS_HOME", str(tmp_path))
-    yield tmp_path
-    provider = a_provider()
-    for kind in ("controller", "slice", "disk"):
-        for leftover in provider.list_leftovers():
-            if leftover.kind == kind:
-                provider.delete_leftover(leftover)
-    assert processes_in(tmp_path) == []
-    assert list((tmp_path / "local").glob("*")) in ([], [tmp_path / "local" / "mine"])
-
-
-@pytest.fixture
-def slice_folder(home):
-    """The folder of a slice that is up."""
-    provider = a_provider()
-    provider.create_slice(REQUEST)
-    eventually(lambda: phase_of(provider) is Phase.UP)
-    return home / "local" / "mine" / "slices" / REQUEST.name
-
-
-def a_provider():
-    return load_provider(CONFIG, "c-1", RealClock())
-
-
-def phase_of(provider):
-    return listed(provider).phase
-
-
-def listed(provider):
-    (only,) = provider.list_slices().slices
-    return only
 
 
 def keeper_of(slice_folder, index):
@@ -271,63 +230,6 @@ def test_folders_that_a_task_locked_are_deleted_too(slice_folder):
     a_provider().delete_slice(REQUEST.name, "local")
 
     assert not slice_folder.exists()
-
-
-# The controller
-
-
-def test_a_controller_that_was_killed_is_stopped_and_starts_again(home):
-    provider = a_provider()
-    provider.create_controller(ControllerRequest("c-1", TEXT))
-    eventually(lambda: provider.list_controllers()[0].address)
-    first = pid_of_controller(home)
-
-    os.kill(first, signal.SIGKILL)
-    eventually(lambda: provider.list_controllers()[0].phase is Phase.STOPPED)
-    provider.create_controller(ControllerRequest("c-1", TEXT))
-
-    eventually(lambda: provider.list_controllers()[0].address)
-    assert pid_of_controller(home) != first
-
-
-def test_a_controller_whose_number_was_never_written_down_is_found(home):
-    provider = a_provider()
-    provider.create_controller(ControllerRequest("c-1", TEXT))
-    file = home / "local" / "mine" / "controller" / "machine.json"
-    content = json.loads(file.read_bytes())
-    file.write_text(json.dumps({**content, "pid": 0}))
-
-    assert provider.list_controllers()[0].phase is Phase.UP
-    provider.delete_controller()
-
-    assert provider.list_controllers() == ()
-    assert processes_in(home) == []
-
-
-def test_a_controller_that_does_not_stop_by_itself_is_killed(home):
-    provider = a_provider()
-    provider.create_controller(ControllerRequest("c-1", TEXT))
-    eventually(lambda: provider.list_controllers()[0].address)
-    provider.create_slice(REQUEST)
-    os.kill(pid_of_controller(home), signal.SIGSTOP)
-
-    short = load_provider(CONFIG, "c-1", HurriedClock())
-    short.delete_controller()
-
-    assert provider.list_controllers() == ()
-    assert [e.kind for e in provider.list_leftovers()].count("slice") == 1
-
-
-class HurriedClock(RealClock):
-    """Ten seconds of patience pass in one."""
-
-    def now(self):
-        return super().now() * 10
-
-
-def pid_of_controller(home):
-    file = home / "local" / "mine" / "controller" / "machine.json"
-    return json.loads(file.read_bytes())["pid"]
 
 
 # Finding a provider
