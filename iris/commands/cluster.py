@@ -43,9 +43,7 @@ def start(
     | WAIT
     | JSON
     | DRY_RUN
-    | {
-        "keep-slices": "Leave the slices; they cost until somebody deletes them."
-    }
+    | {"keep-slices": "Leave the slices; they cost until somebody deletes them."}
 )
 def stop(
     c: Context,

@@ -29,9 +29,7 @@ def test_a_gang_is_settled_and_its_next_start_is_placed_in_one_turn():
     fleet = Fleet()
     workers = fleet.boot(TPU)
     asked = Constraints(accelerator=TPU.accelerator)
-    job = fleet.submit(
-        tasks=len(workers), gang=True, max_retries=1, constraints=asked
-    )
+    job = fleet.submit(tasks=len(workers), gang=True, max_retries=1, constraints=asked)
     uids = fleet.place(job, *workers)
     for worker, uid in zip(workers, uids, strict=True):
         fleet.beat(worker, [ran(uid)])

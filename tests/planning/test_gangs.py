@@ -39,9 +39,7 @@ LOST = {
 }
 
 
-def a_cluster(
-    heard_at: Any = NOW, slice_changes: Any = None, **tasks: Any
-) -> Snapshot:
+def a_cluster(heard_at: Any = NOW, slice_changes: Any = None, **tasks: Any) -> Snapshot:
     home = a_slice(TPU, "s", **(slice_changes or {}))
     workers = workers_of(home, TPU, heard_at=heard_at)
     gang = a_gang(JOB, home, **tasks)
