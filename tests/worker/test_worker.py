@@ -132,6 +132,15 @@ def test_a_command_that_is_not_there_says_so(vm):
     assert b"no-such-program" in vm.controller.logs["a-1"]
 
 
+def test_a_partial_last_line_and_a_closed_pipe_arrive_as_they_are(vm):
+    vm.controller.run("a-1", "sh", "-c", "yes | head -n 2; printf 'no newline'")
+
+    report = ended(vm, "a-1")
+
+    assert report.state is AttemptState.SUCCEEDED
+    assert vm.controller.logs["a-1"] == b"y\ny\nno newline"
+
+
 def test_an_exit_status_is_a_failure_of_the_users(vm):
     vm.controller.run("a-1", "sh", "-c", "exit 3")
 
