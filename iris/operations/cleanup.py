@@ -12,12 +12,15 @@ from functools import partial
 import msgspec
 
 from iris.client import records
+from iris.clock import Clock
+from iris.config import ClusterConfig
 from iris.errors import CloudError, Conflict, FellShort
 from iris.providers import load_provider
 from iris.providers.contract import Leftover, Provider
 from iris.session import Session
 
 Say = Callable[[str], None]
+Load = Callable[[ClusterConfig, str, Clock], Provider]
 
 ORDER = ("controller", "slice", "disk")  # what creates goes before what is created
 AT_ONCE = 8  # deletions of one kind under way together
@@ -31,15 +34,19 @@ class CleanedUp(msgspec.Struct, frozen=True):
     others: tuple[Leftover, ...] = ()  # of a namesake with another uid; untouched
 
 
-def plan_cleanup(session: Session, uid: str = "") -> CleanedUp:
+def plan_cleanup(
+    session: Session, uid: str = "", *, load: Load = load_provider
+) -> CleanedUp:
     """What `cleanup` would delete, and what it would not touch."""
-    provider, others = _choose(session, uid)
+    provider, others = _choose(session, uid, load)
     return CleanedUp(session.cluster, _in_order(_list(session, provider)), others)
 
 
-def cleanup(session: Session, say: Say, uid: str = "") -> CleanedUp:
+def cleanup(
+    session: Session, say: Say, uid: str = "", *, load: Load = load_provider
+) -> CleanedUp:
     """Delete it all, look again, forget the record. Raises FellShort."""
-    provider, others = _choose(session, uid)
+    provider, others = _choose(session, uid, load)
     delete = partial(_delete, provider)
     deleted: list[Leftover] = []
     faults: list[str] = []
@@ -61,21 +68,30 @@ def cleanup(session: Session, say: Say, uid: str = "") -> CleanedUp:
     return CleanedUp(session.cluster, tuple(deleted), others)
 
 
-def _choose(session: Session, uid: str) -> tuple[Provider, tuple[Leftover, ...]]:
+def _choose(
+    session: Session, uid: str, load: Load
+) -> tuple[Provider, tuple[Leftover, ...]]:
     """The provider for one uid, and what belongs to a namesake."""
-    everyone = load_provider(session.config, "", session.clock)
+    everyone = load(session.config, "", session.clock)
     everything = _list(session, everyone)
     uids = sorted({each.cluster_uid for each in everything} - {""})
-    chosen = uid or session.cluster_uid
-    if not chosen and len(uids) > 1:
-        raise Conflict(
-            f"there are {len(uids)} clusters of the name {session.cluster!r}, "
-            f"with uids {', '.join(uids)}",
-            hint="Name one: `inv cleanup --uid UID`.",
-        )
-    chosen = chosen or (uids[0] if uids else "")
+    chosen = uid or _only_one_meant(session, uids)
     others = tuple(e for e in everything if e.cluster_uid not in ("", chosen))
-    return load_provider(session.config, chosen, session.clock), others
+    return load(session.config, chosen, session.clock), others
+
+
+def _only_one_meant(session: Session, uids: list[str]) -> str:
+    known, hint = session.cluster_uid, "Name one: `inv cleanup --uid UID`."
+    named = f"of the name {session.cluster!r} with uid {' and '.join(uids)}"
+    if known and uids and known not in uids:
+        raise Conflict(
+            f"nothing is left of the cluster that is known here, with uid {known}; "
+            f"there is another {named}",
+            hint=hint,
+        )
+    if not known and len(uids) > 1:
+        raise Conflict(f"there are {len(uids)} clusters {named}", hint=hint)
+    return known or "".join(uids)
 
 
 def _list(session: Session, provider: Provider) -> tuple[Leftover, ...]:

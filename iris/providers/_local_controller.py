@@ -96,8 +96,11 @@ class LocalController:
         folders.remove_folder(self.machine)
 
     def remove_disk(self) -> None:
-        """Take the state away, and the cluster's folder once nothing else is in it."""
+        """Take the state away."""
         folders.remove_folder(self.state)
+
+    def tidy(self) -> None:
+        """Take the cluster's folder away once there is nothing in it."""
         if not any(self._things()):
             folders.remove_folder(self._folder)
 

@@ -98,6 +98,7 @@ class Provider:
                 self._controller.remove_disk()
             case other:
                 raise Rejected(f"{leftover.name}: there is no kind {other!r} here")
+        self._controller.tidy()
 
     def read_controller_file(self, name: str) -> bytes:
         return self._controller.read(name)

@@ -1,3 +1,5 @@
+"""Clusters for whoever needs a real one."""
+
 from __future__ import annotations
 
 import pytest
