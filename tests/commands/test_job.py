@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import signal
 
-from tests.support.eventually import eventually
-
 HELLO = ("--", "python", "examples/jobs/hello.py")
 
 
@@ -76,10 +74,13 @@ def test_words_quotes_and_spaces_arrive_as_they_were_typed(running):
 
 
 def test_ctrl_c_while_following_cancels_nothing(running):
-    running.ok("job.run", "--no-bundle", "--name", "long", "--", "sleep", "1000")
+    running.ok(
+        *("job.run", "--no-bundle", "--name", "long"),
+        *("--", "sh", "-c", "echo up; sleep 1000"),
+    )
     following = running.start("job.logs", "long", "-f")
+    assert following.stdout.readline() == "up\n"
 
-    eventually(lambda: "long/0" in running.ok("probe.events", "--limit", "5"))
     following.send_signal(signal.SIGINT)
     _, said = following.communicate(timeout=30)
 
