@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import os
 
+import pytest
+
 from iris.domain.seeds import SeedResult
 from iris.operations.simulate import require_kept, simulate
 
 
+@pytest.mark.timeout(480)  # about 40 s on two idle cores
 def test_twenty_seeds_of_a_day_keep_every_promise():
     heard: list[SeedResult] = []
 
