@@ -63,6 +63,7 @@ class SimulatedController:
         self._ids = world.chance("ids")
         self._fuse_left = 0  # steps until it crashes in the middle of something
         self._stalled_until = 0.0
+        self._up_since = 0.0
         self._life = 0
         self._calls: SimulatedCalls | None = None
         self._loops: dict[str, VirtualLoop] = {}
@@ -71,6 +72,7 @@ class SimulatedController:
     def start(self) -> None:
         """Restore from the journal, then let the loops turn."""
         self._life += 1
+        self._up_since = self.world.now
         self.state = State(
             GROUPS, self.journal, self.world.clock, TUNING, new_id=self._new_id
         )
@@ -108,6 +110,11 @@ class SimulatedController:
     @property
     def is_answering(self) -> bool:
         return self.state is not None and self.world.now >= self._stalled_until
+
+    @property
+    def up_for(self) -> float:
+        """Seconds since it last came up, or woke from a stall."""
+        return self.world.now - max(self._up_since, self._stalled_until)
 
     @property
     def life(self) -> int:

@@ -8,7 +8,9 @@ from iris.controller.state import State
 from iris.controller.tables import Tables
 from iris.domain.jobs import Job, Task
 from iris.domain.states import JobState, TaskState
+from iris.planning.autoscaler import plan_capacity
 from iris.planning.explain import explain_job, next_step
+from iris.planning.scheduler import plan_assignments
 from iris.simulation.cloud import SimulatedCloud
 from iris.simulation.controller import SimulatedController
 from iris.simulation.truth import BrokenPromise, Truth
@@ -19,6 +21,8 @@ from iris.simulation.world import MINUTE, World
 UNOWNED_FOR = 20 * MINUTE
 REASONS_EVERY = 10 * MINUTE  # reasons cost as much as a plan, so they are sampled
 MOST_EXPLAINED = 20
+IDLE = 10.0  # seconds; longer than any wake of a loop takes here
+NO_SUSPICION = (-1, 0.0, "")  # seq, until when it may last, what is left undone
 EPSILON = 1e-6  # of a CPU
 
 
@@ -37,6 +41,7 @@ class Promises:
         self._cloud = cloud
         self._controller = controller
         self._seen_seq = -1
+        self._suspicion = NO_SUSPICION
         self._seen_life = 0
         self._unowned: dict[str, float] = {}  # name -> controller's uptime by then
         self._uptime = 0.0
@@ -62,6 +67,9 @@ class Promises:
             with state.reading() as tables:
                 self._check_owners(tables)
             self._check_reasons(state)
+            self._suspect_delay(state)
+        elif self._suspicion is not NO_SUSPICION:
+            self._check_delay(state)
 
     def check_end(self) -> None:
         """After the quiet tail: all that was accepted ended as it should."""
@@ -169,6 +177,22 @@ class Promises:
             step = next_step(row, groups.get(row.group), now)
             if not row.because or not step:
                 raise BrokenPromise(f"slice {row.name} is {row.state} without a reason")
+
+    def _suspect_delay(self, state: State) -> None:
+        """Is something left for later that could be done at once?"""
+        snapshot, now = state.snapshot(), self._world.now
+        undone: list[object] = list(plan_assignments(snapshot, now).placements)
+        undone += plan_capacity(snapshot, now).creates
+        if undone:
+            self._suspicion = (state.seq, now + IDLE, str(undone[0]))
+
+    def _check_delay(self, state: State) -> None:
+        """What could be done is done a moment later."""
+        seq, until, what = self._suspicion
+        if seq != state.seq or self._controller.up_for < IDLE:
+            self._suspicion = NO_SUSPICION
+        elif self._world.now > until:
+            raise BrokenPromise(f"nobody does it: {what}")
 
     # -- how each job ended ------------------------------------------------------------
 
