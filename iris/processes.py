@@ -1,4 +1,4 @@
-"""Looks at the machine's processes through /proc, and ends them for certain."""
+"""Looks at the machine's processes, and ends them for certain."""
 
 from __future__ import annotations
 
@@ -40,16 +40,15 @@ def is_same(pid: int, began: float) -> bool:
 
 def with_variables(**wanted: str) -> Iterator[int]:
     """The pids whose environment, as they were started, has all of these."""
-    entries = {f"{name}={value}".encode() for name, value in wanted.items()}
-    for entry in Path("/proc").iterdir():
-        if not entry.name.isdigit() or int(entry.name) == os.getpid():
-            continue
+    for process in psutil.process_iter():
         try:
-            variables = (entry / "environ").read_bytes().split(b"\0")
-        except OSError:
+            variables = process.environ()
+            is_dead = process.status() == psutil.STATUS_ZOMBIE
+        except (psutil.Error, OSError):  # it ended, or is somebody else's
             continue
-        if entries.issubset(variables) and started_at(int(entry.name)) is not None:
-            yield int(entry.name)
+        if process.pid != os.getpid() and not is_dead:
+            if wanted.items() <= variables.items():
+                yield process.pid
 
 
 def send(pid: int, number: signal.Signals = signal.SIGKILL) -> None:

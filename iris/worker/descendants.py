@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Iterable, Mapping
 
 import msgspec
+import psutil
 
 from iris.processes import with_variables
 
@@ -21,6 +23,8 @@ class Seen(msgspec.Struct, frozen=True):
 
 def look() -> dict[int, Seen]:
     """Every process of the machine; those that end meanwhile are left out."""
+    if not os.path.exists("/proc"):
+        return _look_through_psutil()
     page = os.sysconf("SC_PAGE_SIZE")
     seen = {}
     for name in os.listdir("/proc"):
@@ -35,6 +39,18 @@ def look() -> dict[int, Seen]:
             rss_bytes = int(fields[21]) * page
             pid = int(name)
             seen[pid] = Seen(pid, int(fields[1]), int(fields[3]), rss_bytes)
+    return seen
+
+
+def _look_through_psutil() -> dict[int, Seen]:
+    """The same where there is no /proc; ten times slower where there is one."""
+    seen = {}
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error, OSError):
+            pid, session = process.pid, os.getsid(process.pid)
+            if process.status() != psutil.STATUS_ZOMBIE:
+                rss_bytes = process.memory_info().rss
+                seen[pid] = Seen(pid, process.ppid(), session, rss_bytes)
     return seen
 
 
