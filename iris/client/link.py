@@ -18,7 +18,14 @@ import iris
 from iris import wire
 from iris.clock import Clock, RealClock
 from iris.domain.views import Problem
-from iris.errors import IrisError, NoCluster, NotThere, Unreachable, UsageError
+from iris.errors import (
+    IrisError,
+    NoCluster,
+    NotAllowed,
+    NotAuthenticated,
+    NotThere,
+    Unreachable,
+)
 
 if TYPE_CHECKING:
     from requests import Response, Session
@@ -29,7 +36,13 @@ CONNECT_TIMEOUT = 5.0  # seconds
 READ_TIMEOUT = 60.0  # seconds without a byte of an answer
 FIRST_PAUSE, LONGEST_PAUSE = 0.05, 2.0  # seconds between tries, doubled each time
 TELL_AFTER = 1.0  # seconds without an answer until a person hears of it
+# Seconds in which a restart may have taken a controller away and not yet brought the
+# next one; a client that comes just then has to find it.
+RESTART_GAP = 2.0
+OURS = "Iris-Seq"  # every answer of a controller bears it, save a refusal
 _AWAY = frozenset({502, 503, 504})
+_BY_STATUS = {401: NotAuthenticated, 403: NotAllowed, 404: NotThere}
+_PROBLEM = "application/problem+json"
 _NEVER = threading.Event()
 _LOG = logging.getLogger(__name__)
 
@@ -57,8 +70,8 @@ class Away(Exception):
 class Link:
     """Kept connections to where `lookup` says; tries again for `patience` seconds.
 
-    A cluster without a controller ends it at once, unless one answered before: that
-    is a restart.
+    A cluster without a controller ends it soon, unless one answered before: that is
+    a restart.
     """
 
     def __init__(
@@ -109,7 +122,7 @@ class Link:
             except Away as away:
                 passed = self.clock.now() - began
                 left = self._patience - passed
-                if left <= 0 or self._is_hopeless(away.because):
+                if left <= 0 or self._is_hopeless(away.because, passed):
                     raise _given_up(away.because, passed) from away
                 if passed >= TELL_AFTER and not told:
                     told = True
@@ -121,8 +134,9 @@ class Link:
                 self._was_there = True
                 return answer
 
-    def _is_hopeless(self, because: IrisError) -> bool:
-        return isinstance(because, NoCluster) and not self._was_there
+    def _is_hopeless(self, because: IrisError, passed: float) -> bool:
+        is_gone = isinstance(because, NoCluster) and passed >= RESTART_GAP
+        return is_gone and not self._was_there
 
     def _send(self, request: Request, *, stream: bool) -> Response:
         from requests import RequestException
@@ -133,11 +147,12 @@ class Link:
         except RequestException as error:
             self._url = ""  # it may come back elsewhere
             raise Away(_unreachable(url, error)) from error
-        if answer.ok:
+        if answer.ok and OURS in answer.headers:
             return answer
         with answer:
             refused = _error_of(answer)
-            if answer.status_code in _AWAY:
+            if answer.status_code in _AWAY or isinstance(refused, Unreachable):
+                self._url = ""  # somebody else may listen where it was
                 raise Away(refused, _retry_after(answer))
             raise refused
 
@@ -195,13 +210,13 @@ def _until_cut(answer: Response) -> Iterator[bytes]:
 
 
 def _error_of(answer: Response) -> IrisError:
-    try:
-        return wire.error_from_problem(wire.decode(answer.content, Problem))
-    except UsageError:
-        path = answer.url.partition("?")[0]
-        if answer.status_code == 404:  # the answer to HEAD has no body
-            return NotThere(f"{path} is not there")
-        return Unreachable(f"{path} answers {answer.status_code} {answer.reason}")
+    path = answer.url.partition("?")[0]
+    if not answer.headers.get("Content-Type", "").startswith(_PROBLEM):
+        said = f"{answer.status_code} {answer.reason}"
+        return Unreachable(f"what listens at {path} is no controller: it says {said}")
+    if not answer.content and answer.status_code in _BY_STATUS:  # an answer to HEAD
+        return _BY_STATUS[answer.status_code](f"{path}: {answer.reason.lower()}")
+    return wire.error_from_problem(wire.decode(answer.content, Problem))
 
 
 def _retry_after(answer: Response) -> float:
