@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.machine import processes_in
+
 ROOT = Path(__file__).parents[1]
 FOLDERS = ("iris", "examples", "bootstrap")
 BUILD = "import setuptools.build_meta as b; b.build_wheel('wheel')"
@@ -72,6 +74,39 @@ def test_the_installed_program_lists_the_commands(installed):
 
     assert "cluster.start" in said
     assert "probe.why" in said
+
+
+@pytest.mark.heavy
+@pytest.mark.timeout(600)
+def test_an_installed_iris_runs_a_job_from_its_examples(wheel, tmp_path):
+    venv, folder = tmp_path / "venv", tmp_path / "project"
+    folder.mkdir()
+    (folder / "train.py").write_text("print('trained')\n")
+    environment = os.environ | {
+        "PATH": f"{venv / 'bin'}:{os.environ['PATH']}",
+        "IRIS_HOME": str(tmp_path / "home"),
+    }
+
+    def run(*words):
+        said = subprocess.run(
+            words,
+            cwd=folder,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            text=True,
+            check=True,
+        )
+        return said.stdout
+
+    run(sys.executable, "-m", "venv", str(venv))
+    run("pip", "install", "--quiet", str(wheel))
+    run("iris", "cluster.start", "--config", "local.yaml")
+    trained = run("iris", "job.run", "--follow", "--", "python", "train.py")
+    run("iris", "cleanup", "--no-dry-run")
+
+    assert trained == "trained\n"
+    assert processes_in(tmp_path) == []
 
 
 def _run(installed, *words):
