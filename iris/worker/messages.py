@@ -72,7 +72,7 @@ class Known(msgspec.Struct, frozen=True):
 class Hello(msgspec.Struct, frozen=True, tag=True):
     """The keeper's first words to an agent that starts."""
 
-    epoch: int  # how many agents there were; heartbeats are numbered from it
+    epoch: int  # higher than any former agent's; heartbeats are numbered from it
     boot_id: str
     identity: Identity | None
     attempts: tuple[Known, ...]

@@ -29,7 +29,7 @@ class Supervision:
     def __init__(
         self, root: Path, clock: Clock, selector: selectors.BaseSelector
     ) -> None:
-        self.epoch = 0  # how many agents there were
+        self.epoch = 0  # of the newest agent; a later one has a higher number
         self._root = root
         self._clock = clock
         self._selector = selector
@@ -59,7 +59,8 @@ class Supervision:
             start_new_session=True,
         )
         theirs.close()
-        self.epoch += 1
+        # seconds, so that it grows over a reboot too, of which nothing is remembered
+        self.epoch = max(self.epoch + 1, int(self._clock.now()))
         self._started_at = self._clock.now()
         self._line, self._reader = ours, Reader()
         self._selector.register(ours, selectors.EVENT_READ)
