@@ -46,9 +46,9 @@ def with_variables(**wanted: str) -> Iterator[int]:
             is_dead = process.status() == psutil.STATUS_ZOMBIE
         except (psutil.Error, OSError):  # it ended, or is somebody else's
             continue
-        if process.pid != os.getpid() and not is_dead:
-            if wanted.items() <= variables.items():
-                yield process.pid
+        is_other = process.pid != os.getpid() and not is_dead
+        if is_other and wanted.items() <= variables.items():
+            yield process.pid
 
 
 def send(pid: int, number: signal.Signals = signal.SIGKILL) -> None:

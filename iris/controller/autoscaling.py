@@ -285,4 +285,5 @@ def _sighted(listing: Listing) -> Sighted:
             for each in listing.slices
         ),
         unlisted_zones=frozenset(listing.unlisted_zones),
+        lag=listing.lag,
     )

@@ -19,7 +19,6 @@ from iris.planning.snapshot import Snapshot, WorkerLoad
 
 __all__ = ["Seen", "Sighted", "plan_lifecycle"]
 
-LISTING_LAG = 10.0  # seconds; clouds list a new resource that late
 MISSES_WHEN_GONE = 2  # listings in a row
 STOP_DEADLINE = 300.0  # seconds after its grace; nothing else frees the machine
 
@@ -132,16 +131,16 @@ def _sighting(
         return Sighting(row.name, seen=True)
     if row.zone in listing.unlisted_zones or row.state is SliceState.REQUESTED:
         return None
-    if listing.began_at < _listed_from(row):
+    if listing.began_at < _listed_from(row, listing.lag):
         return None
     return Sighting(row.name, seen=False)
 
 
-def _listed_from(row: Slice) -> float:
+def _listed_from(row: Slice, lag: float) -> float:
     """From when on a listing must show the slice, if it exists."""
     if row.state is SliceState.DELETING and not row.created_at:
         return row.deleting_at  # its creation was refused, or is not known of
-    return (row.created_at or row.booting_at or row.requested_at) + LISTING_LAG
+    return (row.created_at or row.booting_at or row.requested_at) + lag
 
 
 def _missed(row: Slice, sighting: Sighting | None) -> int:

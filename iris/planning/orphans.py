@@ -10,6 +10,7 @@ from iris.planning.plans import Orphan
 
 ORPHAN_GRACE = 60.0  # seconds; a resource may be listed just before its row is read
 UNCLEAR_GRACE = 600.0  # the same where the cloud says nothing that we understand
+LISTING_LAG = 10.0  # seconds; clouds list a new resource that late
 
 
 class Seen(msgspec.Struct, frozen=True):
@@ -30,6 +31,7 @@ class Sighted(msgspec.Struct, frozen=True):
     began_at: float
     slices: tuple[Seen, ...] = ()
     unlisted_zones: frozenset[str] = frozenset()
+    lag: float = LISTING_LAG  # a new resource may be missing from it for so long
 
 
 def find_orphans(

@@ -54,6 +54,7 @@ class Listing(msgspec.Struct, frozen=True):
     began_at: float  # when the question was asked
     slices: tuple[CloudSlice, ...]
     unlisted_zones: dict[str, str] = {}  # zone -> why it could not be listed
+    lag: float = 10.0  # seconds for which a new resource may be missing from it
 
 
 class ControllerRequest(msgspec.Struct, frozen=True):

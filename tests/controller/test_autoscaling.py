@@ -19,8 +19,7 @@ from iris.errors import (
     Unavailable,
     Unknown,
 )
-from iris.planning.lifecycle import LISTING_LAG
-from iris.planning.orphans import ORPHAN_GRACE
+from iris.planning.orphans import LISTING_LAG, ORPHAN_GRACE
 from tests.support.calls import FakeCalls, FakeCloud
 from tests.support.fleet import CPU, Fleet
 

@@ -9,8 +9,14 @@ from msgspec.structs import replace
 
 from iris.domain.fleet import Slice
 from iris.domain.states import SLICE_MOVES, SliceState, WorkerState
-from iris.planning.lifecycle import LISTING_LAG, plan_lifecycle
-from iris.planning.orphans import ORPHAN_GRACE, UNCLEAR_GRACE, Seen, Sighted
+from iris.planning.lifecycle import plan_lifecycle
+from iris.planning.orphans import (
+    LISTING_LAG,
+    ORPHAN_GRACE,
+    UNCLEAR_GRACE,
+    Seen,
+    Sighted,
+)
 from iris.planning.plans import LifecyclePlan, Orphan, Sighting
 from tests.support.builders import (
     NOW,
