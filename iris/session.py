@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from iris.client import Client
 
 PATIENCE = 300.0  # seconds that a client rides out a controller that is away
+LOOK = 10.0  # seconds; whoever only looks wants to hear soon that nobody answers
 
 
 class Session(msgspec.Struct, frozen=True):

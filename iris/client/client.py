@@ -135,7 +135,7 @@ class Client(JobCalls):
 
     def get(self, path: str) -> Any:
         """What any path of the API answers: JSON, or else text."""
-        answer = self._link.answer(Request("GET", path))
+        answer = self._link.answer(Request("GET", "/" + path.lstrip("/")))
         if answer.headers.get("Content-Type", "").startswith("application/json"):
             return msgspec.json.decode(answer.content)
         return answer.text

@@ -132,9 +132,9 @@ class JobCalls(Calls):
             view = self.job(view.uid)
         if view.state not in JOB_ENDED:
             raise Late(
-                f"job {view.name} is {view.state} after {timeout or 0:g} s: "
-                f"{view.because}",
-                hint=f"It goes on. Ask again with `inv job.wait {view.name}`.",
+                f"job {view.name} is still {view.state}",
+                hint=f"It goes on. `inv probe.why {view.name}` says more, "
+                f"`inv job.wait {view.name}` waits again.",
             )
         return view
 

@@ -126,7 +126,8 @@ class Link:
                     raise _given_up(away.because, passed) from away
                 if passed >= TELL_AFTER and not told:
                     told = True
-                    _LOG.warning("%s; trying for %.0f s more", away, left)
+                    hint = f" {away.because.hint}" if away.because.hint else ""
+                    _LOG.warning("%s; trying for %.0f s more.%s", away, left, hint)
                 # once at once: a kept connection may have been closed while idle
                 self.clock.wait(_NEVER, min(max(pause, away.pause), left))
                 pause = min(pause * 2, LONGEST_PAUSE) or FIRST_PAUSE

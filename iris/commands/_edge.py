@@ -6,10 +6,12 @@ import functools
 import os
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any
 
 from invoke.exceptions import Exit
-from invoke.tasks import task
+from invoke.parser.argument import Argument
+from invoke.tasks import Task, task
 
 CONFIG = {
     "config": "The cluster file; found as given, then in examples/.",
@@ -20,18 +22,64 @@ DRY_RUN = {"dry-run": "Say what would be done, and do nothing."}
 WAIT = {"wait-timeout": "How long to wait, such as 90s or 10m."}
 
 
-def command(**settings: Any) -> Callable[[Callable[..., Any]], Any]:
-    """An Invoke task whose errors are one line for a person, with the right status."""
+def command(
+    *, takes_words: bool = False, **settings: Any
+) -> Callable[[Callable[..., Any]], Any]:
+    """An Invoke task whose errors are one line for a person, with the right status.
+
+    Only with `takes_words` may words follow `--`.
+    """
 
     def made(function: Callable[..., Any]) -> Any:
         @functools.wraps(function)
         def guarded(*args: Any, **kwargs: Any) -> Any:
             with _Edge():
+                if not takes_words:
+                    _refuse_words()
                 return function(*args, **kwargs)
 
-        return task(**settings)(guarded)
+        return task(klass=_Command, **settings)(guarded)
 
     return made
+
+
+class _Command(Task[Any]):
+    """A task whose flags refuse what they cannot read, instead of failing on it."""
+
+    def get_arguments(self, ignore_unknown_help: bool | None = None) -> list[Argument]:
+        arguments = super().get_arguments(ignore_unknown_help)
+        types = self.body.__annotations__
+        for argument in arguments:
+            # Invoke tells the kind by the default, and None has none
+            if types.get(argument.name or "") == "int | None":
+                argument.kind = int
+        return [_Flag.like(argument) for argument in arguments]
+
+
+class _Flag(Argument):
+    """A flag that says what it expected."""
+
+    @classmethod
+    def like(cls, other: Argument) -> _Flag:
+        return cls(
+            names=other.names,
+            kind=other.kind,
+            default=other.default,
+            help=other.help,
+            positional=other.positional,
+            optional=other.optional,
+            incrementable=other.incrementable,
+            attr_name=other.attr_name,
+        )
+
+    def set_value(self, value: Any, cast: bool = True) -> None:
+        try:
+            super().set_value(value, cast)
+        except ValueError:
+            flag = max(self.names, key=len).replace("_", "-")
+            wanted = "a whole number" if self.kind is int else "a number"
+            words = f"iris: --{flag}: expected {wanted}, got {value!r}"
+            raise Exit(words, code=2) from None
 
 
 class _Edge:
@@ -41,6 +89,10 @@ class _Edge:
         return None
 
     def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
+        try:
+            sys.stdout.flush()  # here, where a closed pipe is expected
+        except BrokenPipeError as broken:
+            error = broken
         if isinstance(error, KeyboardInterrupt):
             raise Exit(code=130) from error
         if isinstance(error, BrokenPipeError):
@@ -61,9 +113,21 @@ def _refuse(error: BaseException) -> None:
         raise Exit(code=error.exit_status) from error
 
 
+def _refuse_words() -> None:
+    from iris.errors import UsageError
+
+    words = words_after_dashes()
+    if words:
+        raise UsageError(
+            f"this command takes no words after `--`: {' '.join(words)}",
+            hint="Flags stand before it; `inv --help COMMAND` names them.",
+        )
+
+
 def tell(line: str) -> None:
     """One line of progress, beside the answer."""
-    print(line, file=sys.stderr, flush=True)
+    with suppress(BrokenPipeError):  # nobody listens
+        print(line, file=sys.stderr, flush=True)
 
 
 def show(answer: Any, text: str | Callable[[], str], *, as_json: bool = False) -> None:
@@ -108,5 +172,5 @@ def refuse_misplaced_config(argv: Sequence[str] | None = None) -> None:
             file = word.partition("=")[2] or " ".join(words[place + 1 : place + 2])
             name = rest[0] if rest else "COMMAND"
             tell(f"iris: --config stands before the command {name!r}")
-            tell(f"hint: `inv {name} --config {file}`")
+            tell(f"hint: `inv {' '.join([name, '--config', file, *rest[1:]])}`")
             sys.exit(2)

@@ -5,6 +5,9 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable, Sequence
 
+SHORT = 20  # letters of a column that does not wrap
+BETWEEN = 3  # letters between columns
+
 
 def table(heads: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     """Lines without trailing space; `-` where there is nothing."""
@@ -33,10 +36,18 @@ def _drawn(heads: Sequence[str], cells: list[list[str]]) -> str:
     from rich.markup import escape
     from rich.table import Table
 
-    drawn = Table(*heads, box=box.SIMPLE_HEAD, pad_edge=False)
+    drawn = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    least = 0
+    for place, head in enumerate(heads):
+        longest = max(len(head), *(len(row[place]) for row in cells))
+        # names and states stay whole: they are typed again, or looked for
+        is_whole = place == 0 or longest <= SHORT
+        drawn.add_column(head, no_wrap=is_whole, overflow="fold")
+        least += BETWEEN + (longest if is_whole else SHORT)
     for row in cells:
         drawn.add_row(*map(escape, row))
     console = Console()
+    console.width = max(console.width, least)  # a narrow terminal breaks the lines
     with console.capture() as captured:
         console.print(drawn)
     return captured.get().strip("\n")

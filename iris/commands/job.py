@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from invoke.context import Context
@@ -21,14 +22,15 @@ from iris.commands._edge import (
 )
 
 if TYPE_CHECKING:
-    from iris.domain.views import LogLine
-    from iris.session import Session
+    from iris.domain.jobs import JobSpec
+    from iris.domain.views import JobView, LogLine
 
 FOLLOW = {"follow": "Go on with the output as it comes, until the job has ended."}
 JOB = {"job": "The job, by its name or uid."}
 
 
 @command(
+    takes_words=True,
     iterable=["env"],
     help=CONFIG
     | WAIT
@@ -52,12 +54,12 @@ JOB = {"job": "The job, by its name or uid."}
 )
 def run(
     c: Context,
-    env: Iterable[str],
+    env: list[str],
     name: str = "",
     tpu: str = "",
     cpu: str = "",
     memory: str = "",
-    tasks: int = 0,
+    tasks: int | None = None,
     priority: str = "",
     zone: str = "",
     capacity: str = "",
@@ -75,9 +77,10 @@ def run(
     from pathlib import Path
 
     from iris.operations import jobs
+    from iris.operations.job_words import Wanted, make_spec
     from iris.session import open_session
 
-    wanted = jobs.Wanted(
+    wanted = Wanted(
         command=words_after_dashes(),
         name=name,
         tpu=tpu,
@@ -91,19 +94,19 @@ def run(
         max_retries=max_retries,
         run_timeout=run_timeout,
     )
+    wait = seconds(wait_timeout)
     session = open_session(config, cluster)
     if dry_run:
-        spec = jobs.make_spec(wanted)
-        return show(spec, f"would submit {spec.name}: {spec.tasks} tasks", as_json=json)
+        spec = make_spec(wanted)
+        return show(spec, f"would submit {spec.name}: {_tasks(spec)}", as_json=json)
     job = jobs.submit(session, wanted, Path.cwd() if bundle else None, tell)
+    said = f"job {job.name} accepted: {_tasks(job.spec)}"
     if not follow:
-        said = f"job {job.name} accepted: {job.spec.tasks} tasks"
         return show(job, f"{said}; `inv job.logs {job.name} -f` follows", as_json=json)
-    tell(f"job {job.name} accepted: {job.spec.tasks} tasks")
-    _follow(session, job.name, None)
-    ended = jobs.wait(session, job.name, seconds(wait_timeout))
-    jobs.require_success(ended)
-    tell(f"job {job.name} succeeded")
+    tell(said)
+    with _watching(job, as_json=json) as write:
+        ended = jobs.watch(session, job, write, tell, wait)
+    _end(ended, as_json=json)
 
 
 @command(
@@ -151,7 +154,11 @@ def status(
     help=CONFIG
     | JOB
     | FOLLOW
-    | {"task": "Only this task.", "attempt": "Only this attempt (not with -f)."},
+    | {
+        "task": "Only this task.",
+        "attempt": "Only this attempt, from 0 on.",
+        "json": "Print each piece as a line of JSON, as the API gives it.",
+    },
 )
 def logs(
     c: Context,
@@ -161,18 +168,21 @@ def logs(
     follow: bool = False,
     config: str | None = None,
     cluster: str | None = None,
+    json: bool = False,
 ) -> None:
     """Print the output of a job, of all tasks or of one."""
     from iris.operations import jobs
     from iris.session import open_session
 
     session = open_session(config, cluster)
-    chosen = _index("--task", task)
+    found = jobs.find(session, job)
+    pieces = jobs.read_output(session, found, task, attempt)
     if follow:
-        return _follow(session, job, chosen)
-    tried = _index("--attempt", attempt)
-    for piece in jobs.read_output(session, job, chosen, tried):
-        _write(piece)
+        pieces = jobs.follow(session, found, task)
+    with _watching(found, task, as_json=json) as write:
+        for piece in pieces:
+            if attempt in (None, piece.attempt):
+                write(piece)
 
 
 @command(
@@ -193,10 +203,12 @@ def cancel(
     from iris.session import open_session
 
     session = open_session(config, cluster)
+    found = jobs.find(session, job)
     if dry_run:
-        return show(jobs.find(session, job), f"would cancel {job}", as_json=json)
-    ended = jobs.cancel(session, job, because)
-    show(ended, f"job {ended.name} is being cancelled", as_json=json)
+        said = f"would cancel {found.name}, which is {found.state}"
+        return show(found, said, as_json=json)
+    asked = jobs.cancel(session, found, because)
+    show(asked, jobs.words_of_cancel(found, asked), as_json=json)
 
 
 @command(positional=["job"], help=CONFIG | JSON | JOB | WAIT)
@@ -212,34 +224,63 @@ def wait(
     from iris.operations import jobs
     from iris.session import open_session
 
-    ended = jobs.wait(open_session(config, cluster), job, seconds(wait_timeout))
+    timeout = seconds(wait_timeout)
+    session = open_session(config, cluster)
+    found = jobs.find(session, job)
+    with _going_on(found):
+        ended = jobs.wait(session, found, tell, timeout)
     show(ended, f"job {ended.name} {ended.state}", as_json=json)
     jobs.require_success(ended)
 
 
-def _follow(session: Session, job: str, task: int | None) -> None:
-    """Ctrl-C ends only our watching."""
-    from iris.operations import jobs
+@contextmanager
+def _watching(
+    job: JobView, task: int | None = None, *, as_json: bool
+) -> Iterator[Callable[[LogLine], None]]:
+    """Where output goes: to stdout, whole lines of many tasks, or JSON by the line."""
+    from iris import wire
+    from iris.operations.output import Joiner
 
+    joiner = Joiner(job.spec.tasks if task is None else 1)
+
+    def write(piece: LogLine) -> None:
+        _write(wire.encode(piece) + b"\n" if as_json else joiner.add(piece))
+
+    with _going_on(job):
+        try:
+            yield write
+        finally:
+            _write(joiner.rest())
+
+
+@contextmanager
+def _going_on(job: JobView) -> Iterator[None]:
+    """Ctrl-C ends only our watching."""
     try:
-        for piece in jobs.follow(session, job, task):
-            _write(piece)
+        yield
     except KeyboardInterrupt:
-        tell(f"\njob {job} goes on. Follow it again: `inv job.logs {job} -f`")
-        tell(f"End it: `inv job.cancel {job}`")
+        tell(f"\njob {job.name} goes on. Follow it again: `inv job.logs {job.name} -f`")
+        tell(f"End it: `inv job.cancel {job.name}`")
         raise
 
 
-def _write(piece: LogLine) -> None:
-    sys.stdout.buffer.write(piece.content)
-    sys.stdout.buffer.flush()
+def _write(content: bytes) -> None:
+    if content:
+        sys.stdout.buffer.write(content)
+        sys.stdout.buffer.flush()
 
 
-def _index(flag: str, given: int | str | None) -> int | None:
-    from iris.errors import UsageError
+def _end(ended: JobView, *, as_json: bool) -> None:
+    from iris import wire
+    from iris.operations import jobs
 
-    if given is None or isinstance(given, int):
-        return given
-    if not given.isdecimal():
-        raise UsageError(f"{flag}: expected a number from 0 on, got {given!r}")
-    return int(given)
+    if as_json:
+        _write(wire.encode(ended) + b"\n")
+    jobs.require_success(ended)
+    tell(f"job {ended.name} succeeded")
+
+
+def _tasks(spec: JobSpec) -> str:
+    count = "1 task" if spec.tasks == 1 else f"{spec.tasks} tasks"
+    on = f" on {spec.constraints.accelerator}" if spec.constraints.accelerator else ""
+    return count + on

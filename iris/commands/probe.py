@@ -18,7 +18,15 @@ from iris.commands._edge import CONFIG, JSON, command, show
 
 FOLDER = Path(__file__).parents[1] / "probes"
 _STANDARD = ("config", "cluster", "json")
-_HELP = CONFIG | JSON | {"follow": "Go on with what comes, until Ctrl-C."}
+_HELP = CONFIG | JSON
+_HELP |= {
+    "follow": "Go on with what comes, until Ctrl-C.",
+    "job": "A job, by its name or uid.",
+    "limit": "How many, the newest.",
+    "lines": "How many, the last.",
+    "path": "A path of the API, such as /v1/cluster.",
+    "slice_name": "A slice, by its name.",
+}
 
 
 def namespace() -> Collection:
@@ -34,6 +42,7 @@ def ask_probe(probe: str, flags: dict[str, Any]) -> None:
     import importlib
 
     import iris.probes as probes
+    from iris import wire
     from iris.commands import _texts
     from iris.session import open_session
 
@@ -47,7 +56,8 @@ def ask_probe(probe: str, flags: dict[str, Any]) -> None:
     taken = inspect.signature(module.follow).parameters
     flags = {name: value for name, value in flags.items() if name in taken}
     for each in module.follow(session, **flags):
-        print(_texts.describe(each), flush=True)
+        line = wire.encode(each).decode() if as_json else _texts.describe(each)
+        print(line, flush=True)
 
 
 def _command_of(path: Path) -> Any:
@@ -74,12 +84,16 @@ def _command_of(path: Path) -> Any:
 
 
 def _parameters(ask: ast.FunctionDef) -> list[inspect.Parameter]:
-    """The parameters of `ask` but the session; defaults are literals."""
-    arguments = ask.args.args[1:]
-    defaults = [ast.literal_eval(default) for default in ask.args.defaults]
-    missing = [inspect.Parameter.empty] * (len(arguments) - len(defaults))
-    pairs = zip(arguments, [*missing, *defaults], strict=True)
-    return [_flag(argument.arg, default) for argument, default in pairs]
+    """Those of `ask` but the session; defaults are literals."""
+    words = ask.args.args[1:]
+    missing = [None] * (len(words) - len(ask.args.defaults))
+    defaults = [*missing, *ask.args.defaults, *ask.args.kw_defaults]
+    pairs = zip([*words, *ask.args.kwonlyargs], defaults, strict=True)
+    return [_flag(argument.arg, _literal(default)) for argument, default in pairs]
+
+
+def _literal(default: ast.expr | None) -> Any:
+    return inspect.Parameter.empty if default is None else ast.literal_eval(default)
 
 
 def _flag(name: str, default: Any) -> inspect.Parameter:

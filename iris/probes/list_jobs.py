@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from iris.domain.views import JobView
-from iris.session import Session
+from iris.session import LOOK, Session
 
 
-def ask(session: Session, limit: int = 50) -> tuple[JobView, ...]:
+def ask(session: Session, *, limit: int = 50) -> tuple[JobView, ...]:
     """The newest jobs."""
-    with session.controller() as client:
+    with session.controller(LOOK) as client:
         return client.jobs(limit=limit)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from iris.domain.views import SliceView
-from iris.session import Session
+from iris.session import LOOK, Session
 
 
 def ask(session: Session) -> tuple[SliceView, ...]:
     """Every slice that is not deleted."""
-    with session.controller() as client:
+    with session.controller(LOOK) as client:
         return client.slices()

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from iris.domain.views import WorkerView
-from iris.session import Session
+from iris.session import LOOK, Session
 
 
 def ask(session: Session) -> tuple[WorkerView, ...]:
     """Every worker of every slice."""
-    with session.controller() as client:
+    with session.controller(LOOK) as client:
         return client.workers()

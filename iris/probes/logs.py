@@ -8,7 +8,7 @@ from iris.errors import IrisError
 from iris.session import Session
 
 
-def ask(session: Session, lines: int = 200) -> tuple[str, ...]:
+def ask(session: Session, *, lines: int = 200) -> tuple[str, ...]:
     """Its last lines; of a controller that does not answer, from its machine."""
     try:
         with session.controller(patience=0.0) as client:
@@ -18,7 +18,7 @@ def ask(session: Session, lines: int = 200) -> tuple[str, ...]:
         return tuple(kept.decode(errors="replace").splitlines()[-lines:])
 
 
-def follow(session: Session, lines: int = 200) -> Iterator[str]:
+def follow(session: Session, *, lines: int = 200) -> Iterator[str]:
     """Its last lines, then each as it is written."""
     with session.controller() as client:
         yield from client.follow_controller_log(lines)

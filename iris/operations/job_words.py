@@ -1,0 +1,150 @@
+"""A job as it was typed, made into what the controller accepts."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from enum import StrEnum
+from pathlib import Path
+from typing import TypeVar
+
+import msgspec
+from msgspec.structs import replace
+
+from iris.config.kinds import Refused
+from iris.config.measures import Duration, Size
+from iris.domain.accelerators import find_accelerator
+from iris.domain.jobs import Band, Capacity, Constraints, JobSpec
+from iris.domain.resources import Resources
+from iris.errors import JobRefused, NotThere, UsageError
+
+Choice = TypeVar("Choice", bound=StrEnum)
+
+# Words that start another program; the job is named after what comes behind them.
+_STARTERS = re.compile(r"(python|pypy)[0-9.]*|sh|bash|env|uv|run|time|nice|exec|uvx")
+_VARIABLE = re.compile(r"[A-Za-z_]\w*=")
+PLAIN_CPUS = 1.0  # what a task without a TPU gets where nothing is said
+LONGEST_NAME = 40  # letters; a number may follow
+
+
+class Wanted(msgspec.Struct, frozen=True):
+    """A job as it was typed; empty words were not said."""
+
+    command: tuple[str, ...]
+    name: str = ""
+    tpu: str = ""
+    cpu: str = ""
+    memory: str = ""
+    tasks: int | None = None
+    priority: str = ""
+    zone: str = ""
+    capacity: str = ""
+    env: tuple[str, ...] = ()
+    max_retries: int = 0
+    run_timeout: str = ""
+
+
+def make_spec(wanted: Wanted) -> JobSpec:
+    """What was typed, as a job. Raises UsageError, JobRefused."""
+    if not wanted.command:
+        raise UsageError(
+            "there is no command to run",
+            hint="It follows the dashes: `inv job.run -- python train.py`.",
+        )
+    if wanted.tasks is not None and wanted.tasks < 1:
+        raise UsageError(f"--tasks: expected 1 or more, got {wanted.tasks}")
+    spec = JobSpec(
+        command=wanted.command,
+        name=wanted.name or name_of(wanted.command),
+        tasks=wanted.tasks or 1,
+        constraints=Constraints(
+            zones=(wanted.zone,) if wanted.zone else (),
+            capacity=read_choice("--capacity", Capacity, wanted.capacity),
+        ),
+        band=read_choice("--priority", Band, wanted.priority) or Band.INTERACTIVE,
+        env=dict(_variable(each) for each in wanted.env),
+        max_retries=wanted.max_retries,
+        run_timeout=_measure("--run-timeout", Duration(), wanted.run_timeout),
+    )
+    return _on_tpu(spec, wanted) if wanted.tpu else _on_cpu(spec, wanted)
+
+
+def name_of(command: Sequence[str]) -> str:
+    """The stem of the script that a command runs, as a job's name."""
+    found = Path(command[0])
+    for word in command:
+        is_flag = word.startswith("-") or _VARIABLE.match(word) is not None
+        if word == "-c":
+            break  # what follows is a program's text, not its name
+        if not is_flag:
+            found = Path(word)
+            if not _STARTERS.fullmatch(found.name):
+                break
+    stem = found.stem if found.suffix in (".py", ".sh") else found.name
+    kept = re.sub(r"[^a-z0-9]+", "-", stem.lower()).strip("-")
+    return kept[:LONGEST_NAME].rstrip("-") or "job"
+
+
+def read_choice(flag: str, kind: type[Choice], word: str) -> Choice | None:
+    """One of a few words; None where nothing was said. Raises UsageError."""
+    if not word:
+        return None
+    try:
+        return kind(word)
+    except ValueError:
+        choices = ", ".join(kind)
+        raise UsageError(f"{flag}: expected one of {choices}, got {word!r}") from None
+
+
+def _on_cpu(spec: JobSpec, wanted: Wanted) -> JobSpec:
+    cpus = _number("--cpu", wanted.cpu) if wanted.cpu else PLAIN_CPUS
+    memory = int(_measure("--memory", Size(), wanted.memory))
+    return replace(spec, resources=Resources(cpus, memory))
+
+
+def _on_tpu(spec: JobSpec, wanted: Wanted) -> JobSpec:
+    try:
+        found = find_accelerator(wanted.tpu)
+    except NotThere as error:
+        raise UsageError(f"--tpu: {error.message}", error.hint) from error
+    if wanted.tasks is not None and found.vms > 1 and wanted.tasks != found.vms:
+        raise JobRefused(
+            f"--tasks {wanted.tasks}: a job on {wanted.tpu} has one task for each of "
+            f"its {found.vms} VMs",
+            hint="Leave --tasks out.",
+        )
+    cpus = _number("--cpu", wanted.cpu) if wanted.cpu else 0.0
+    memory = int(_measure("--memory", Size(), wanted.memory))
+    return replace(
+        spec,
+        tasks=found.vms if found.vms > 1 else spec.tasks,
+        gang=found.vms > 1,
+        resources=Resources(cpus, memory, found.vm.chips),
+        constraints=replace(spec.constraints, accelerator=wanted.tpu),
+    )
+
+
+def _number(flag: str, words: str) -> float:
+    try:
+        number = float(words)
+    except ValueError:
+        number = -1.0
+    if not 0 < number < 1e6:
+        raise UsageError(f"{flag}: expected a number above 0, got {words!r}")
+    return number
+
+
+def _measure(flag: str, kind: Duration | Size, words: str) -> float:
+    if not words:
+        return 0.0
+    try:
+        return kind.read(words)
+    except Refused as error:
+        raise UsageError(f"{flag}: expected {kind.expected}, got {words!r}") from error
+
+
+def _variable(words: str) -> tuple[str, str]:
+    name, equals, value = words.partition("=")
+    if not equals or not name.isidentifier():
+        raise UsageError(f"--env: expected NAME=VALUE, got {words!r}")
+    return name, value
