@@ -24,7 +24,7 @@ from iris.operations import cluster as operation
 from iris.session import open_session
 from tests.support.cluster import QUICK
 from tests.support.eventually import eventually
-from tests.support.machine import processes_in
+from tests.support.machine import kill, processes_in
 
 KEPT_WARM = QUICK.replace("max_slices: 1}", "max_slices: 1, min_slices: 1}")
 
@@ -105,7 +105,7 @@ def test_a_killed_controller_is_started_again_on_its_state(cluster):
     uid = cluster.session.cluster_uid
     job = cluster.submit("true")
     cluster.wait(job)
-    cluster.controller.kill()
+    kill(cluster.controller)
 
     started = cluster.start()
 

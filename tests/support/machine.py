@@ -6,6 +6,8 @@ from pathlib import Path
 
 import psutil
 
+from tests.support.eventually import eventually
+
 
 def processes_in(folder: Path) -> list[psutil.Process]:
     """Every living process that was started with a path below the folder."""
@@ -21,3 +23,16 @@ def _mentions(process: psutil.Process, folder: str) -> bool:
         return False
     below = any(word == folder or word.startswith(f"{folder}/") for word in words)
     return below and process.pid != psutil.Process().pid
+
+
+def kill(process: psutil.Process) -> None:
+    """Kill a process, and return once it does nothing any more."""
+    process.kill()
+    eventually(lambda: _has_ended(process))
+
+
+def _has_ended(process: psutil.Process) -> bool:
+    try:
+        return process.status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
