@@ -102,8 +102,10 @@ def test_an_installed_iris_runs_a_job_from_its_examples(wheel, tmp_path):
     run(sys.executable, "-m", "venv", str(venv))
     run("pip", "install", "--quiet", str(wheel))
     run("iris", "cluster.start", "--config", "local.yaml")
-    trained = run("iris", "job.run", "--follow", "--", "python", "train.py")
-    run("iris", "cleanup", "--no-dry-run")
+    try:
+        trained = run("iris", "job.run", "--follow", "--", "python", "train.py")
+    finally:
+        run("iris", "cleanup", "--no-dry-run")
 
     assert trained == "trained\n"
     assert processes_in(tmp_path) == []

@@ -22,7 +22,7 @@ def test_job_run_follows_a_gang_to_its_end(running):
 def test_job_run_without_follow_returns_once_accepted(running):
     said = running.ok("job.run", "--no-bundle", "--name", "quick", "--", "true")
 
-    assert said.startswith("job quick accepted: 1 tasks")
+    assert said.startswith("job quick accepted: 1 task;")
     assert running.ok("job.wait", "quick").strip() == "job quick succeeded"
 
 
