@@ -125,6 +125,17 @@ def test_every_command_is_documented_and_no_other():
     assert {entry for entry in entries if entry.islower()} == set(commands())
 
 
+def test_every_command_that_a_page_or_a_hint_names_is_there():
+    texts = [page.read_text() for page in PAGES] + [s.text for s in OURS]
+    named = set().union(*map(house.commands_named, texts))
+
+    assert house.missing(named, commands()) == []
+    assert house.commands_named("`inv job.lst -f`, inv --help cleanup") == {
+        "job.lst",
+        "cleanup",
+    }
+
+
 def test_every_command_calls_an_operation():
     # a probe is the command of its own module, which another test sees to
     others = {n: t for n, t in commands().items() if not n.startswith("probe.")}

@@ -20,6 +20,7 @@ _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
 _LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 _HEADING = re.compile(r"^#{1,6} +(.+?)\s*$", re.MULTILINE)
 _ENTRY = re.compile(r"^#{2,6} +`?([\w.-]+)`?\s*$", re.MULTILINE)
+_TYPED = re.compile(r"\binv (?:--help )?((?:[a-z]+\.)[a-z-]+|cleanup|validate)\b")
 _FENCED = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
 _EXCEPTION = re.compile(r"#\s*(noqa|type: ignore|pragma|shellcheck disable)(.*)$")
 
@@ -140,6 +141,11 @@ def headings(text: str) -> list[str]:
 def entries(text: str) -> list[str]:
     """The headings below a page's title that are one name."""
     return _ENTRY.findall(_FENCED.sub("", text))
+
+
+def commands_named(text: str) -> set[str]:
+    """The commands that a text tells a person to type."""
+    return set(_TYPED.findall(text))
 
 
 def missing(wanted: Iterable[str], present: Iterable[str]) -> list[str]:
