@@ -58,5 +58,5 @@ def not_started(known: Known, error: OSError, now: float) -> Known:
         ended_at=now,
         exit_code=NO_SUCH_COMMAND,
         cause=EndCause.NO_SUCH_COMMAND if is_missing else EndCause.PREPARE_FAILED,
-        detail=str(error),
+        detail=f"{error.filename}: {error.strerror}",
     )
