@@ -5,7 +5,10 @@ from __future__ import annotations
 import json
 import signal
 
+from tests.support.terminal import ROOT
+
 HELLO = ("--", "python", "examples/jobs/hello.py")
+SLEEP = ("--", "sleep", "1000")
 
 
 def test_job_run_follows_a_gang_to_its_end(running):
@@ -131,3 +134,45 @@ def test_an_unknown_job_is_named_with_the_nearest(running):
 
     assert "there is no job 'trainin'" in said
     assert "training" in said
+
+
+def test_numbers_that_are_none_are_refused_with_their_flag(running):
+    for words, named in (
+        (("job.run", "--tasks", "many", *HELLO), "--tasks: expected a whole number"),
+        (("job.run", "--tasks", "0", *HELLO), "--tasks: expected 1 or more"),
+        (("job.list", "--limit", "x"), "--limit: expected a whole number"),
+        (("probe.logs", "--lines", "x"), "--lines: expected a whole number"),
+        (("cleanup", "--", "--no-dry-run"), "takes no words after `--`"),
+    ):
+        assert named in running.refused(*words, status=2)
+
+
+def test_somebody_who_waits_hears_why(running):
+    running.ok("job.run", "--no-bundle", "--name", "whole", "--cpu", "8", *SLEEP)
+
+    said = running.refused(
+        *("job.run", "--no-bundle", "--name", "later", "--cpu", "8", "--follow"),
+        *("--wait-timeout", "3s", "--", "true"),
+        status=1,
+    )
+
+    running.ok("job.cancel", "whole")
+    assert "job later waits: " in said
+    assert "job later is still pending" in said
+    assert running.ok("job.wait", "later") == "job later succeeded\n"
+    assert "ended already: succeeded" in running.ok("job.cancel", "later")
+
+
+def test_a_reader_that_has_enough_ends_a_command_quietly(running):
+    import subprocess
+
+    ran = subprocess.run(
+        ["sh", "-c", "inv probe.get /v1/openapi.json | head -1"],
+        cwd=ROOT,
+        env=running.environment,
+        timeout=60,
+        capture_output=True,
+        text=True,
+    )
+
+    assert (ran.stdout, ran.stderr) == ("{\n", "")
