@@ -48,6 +48,7 @@ class Keeper:
 
     def __init__(self, folder: VmFolder, clock: Clock) -> None:
         self.boot_id = uuid.uuid4().hex
+        self._started_at = clock.now()
         self._folder = folder
         self._clock = clock
         self._runtime = ProcessRuntime(folder.root)
@@ -105,6 +106,7 @@ class Keeper:
                 boot_id=self.boot_id,
                 identity=self._identity(),
                 attempts=tuple(self._known.values()),
+                keeper_started_at=self._started_at,
             )
         )
 

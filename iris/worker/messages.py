@@ -76,6 +76,7 @@ class Hello(msgspec.Struct, frozen=True, tag=True):
     boot_id: str
     identity: Identity | None
     attempts: tuple[Known, ...]
+    keeper_started_at: float = 0.0
 
 
 class Changed(msgspec.Struct, frozen=True, tag=True):

@@ -10,7 +10,6 @@ import logging
 import os
 import socket
 import threading
-import time
 from collections.abc import Callable
 from functools import partial
 from typing import TypeVar
@@ -18,6 +17,7 @@ from typing import TypeVar
 import msgspec
 
 from iris import __version__
+from iris.clock import RealClock
 from iris.domain.protocol import (
     AttemptReport,
     Heartbeat,
@@ -61,6 +61,8 @@ class Agent:
     def __init__(self, folder: VmFolder, keeper: socket.socket) -> None:
         self._folder = folder
         self._keeper = keeper
+        self._clock = RealClock()
+        self._started_at = self._clock.now()
         self._metadata = read_metadata(folder)
         self._desk = Desk()
         self.wake = threading.Event()
@@ -103,6 +105,10 @@ class Agent:
                 else:
                     since.append(message.attempt)  # it ended while we came up
         self._boot_id, self._identity = hello.boot_id, hello.identity
+        self._phases = {
+            "keeper started": hello.keeper_started_at,
+            "agent started": self._started_at,
+        }
         self._seq = hello.epoch << 32
         for known in (*hello.attempts, *since):
             self._desk.take_known(known)
@@ -147,17 +153,19 @@ class Agent:
         identity = Identity(answer.worker_uid, answer.token, answer.cluster_uid)
         self.tell(Keep(identity))
         log.info("registered worker=%s", identity.worker_uid)
-        report = PhaseReport(
-            metadata.slice_name, metadata.index, "registered", time.time()
-        )
-        threading.Thread(target=self._report, args=(report, identity.token)).start()
+        self._phases["registered"] = self._clock.now()
+        threading.Thread(target=self._report_boot, args=(identity.token,)).start()
         return identity
 
-    def _report(self, report: PhaseReport, token: str) -> None:
+    def _report_boot(self, token: str) -> None:
+        """Tell how this VM came up; nothing waits for it, nothing depends on it."""
         link = Link(self._metadata)
         link.token = token
+        name, index = self._metadata.slice_name, self._metadata.index
         try:
-            link.post(f"/v1/slices/{report.slice_name}:phase", report, dict)
+            for phase, at in self._phases.items():
+                report = PhaseReport(name, index, phase, at)
+                link.post(f"/v1/slices/{name}:phase", report, dict)
         except IrisError as error:
             log.info('phase not reported because="%s"', error)
 
