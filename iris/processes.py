@@ -1,4 +1,7 @@
-"""Looks at the machine's processes, and ends them for certain."""
+"""Looks at the machine's processes, through /proc where there is one, and ends them.
+
+psutil is imported only where it is needed: keepers use this module and stay small.
+"""
 
 from __future__ import annotations
 
@@ -6,9 +9,8 @@ import contextlib
 import os
 import signal
 from collections.abc import Iterator
-from pathlib import Path
 
-import psutil
+HAS_PROC = os.path.exists("/proc/self/stat")  # Linux
 
 
 def started_at(pid: int) -> float | None:
@@ -18,16 +20,26 @@ def started_at(pid: int) -> float | None:
     when the clock is set, and every process would look like another. A zombie
     counts as dead.
     """
+    if not HAS_PROC:
+        return _started_at_by_psutil(pid)
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as file:
+            fields = file.read().rpartition(b")")[2].split()
+    except OSError:
+        return None
+    if fields[0] in (b"Z", b"X"):
+        return None
+    return int(fields[19]) / float(os.sysconf("SC_CLK_TCK"))
+
+
+def _started_at_by_psutil(pid: int) -> float | None:
+    import psutil
+
     try:
         process = psutil.Process(pid)
-        if process.status() == psutil.STATUS_ZOMBIE:
-            return None
-        stat = Path(f"/proc/{pid}/stat")
-        if not stat.exists():  # where there is no /proc
-            return process.create_time()
-        ticks = int(stat.read_bytes().rpartition(b")")[2].split()[19])
-        return ticks / float(os.sysconf("SC_CLK_TCK"))
-    except (psutil.Error, OSError):
+        is_dead = process.status() == psutil.STATUS_ZOMBIE
+        return None if is_dead else process.create_time()
+    except psutil.Error:
         return None
 
 
@@ -38,17 +50,43 @@ def is_same(pid: int, began: float) -> bool:
     return now is not None and abs(now - began) < 0.05
 
 
+def variables_of(pid: int) -> dict[str, str]:
+    """The environment of a process as it was started; empty where it is not told."""
+    if not HAS_PROC:
+        return _variables_by_psutil(pid)
+    try:
+        with open(f"/proc/{pid}/environ", "rb") as file:
+            entries = os.fsdecode(file.read()).split("\0")
+    except OSError:
+        return {}
+    return {name: value for name, _, value in (e.partition("=") for e in entries)}
+
+
+def _variables_by_psutil(pid: int) -> dict[str, str]:
+    import psutil
+
+    try:
+        return dict(psutil.Process(pid).environ())
+    except (psutil.Error, OSError):
+        return {}
+
+
+def all_pids() -> list[int]:
+    """Every process of the machine, the dead ones that nobody reaped too."""
+    if HAS_PROC:
+        return [int(name) for name in os.listdir("/proc") if name.isdigit()]
+    import psutil
+
+    return list(psutil.pids())
+
+
 def with_variables(**wanted: str) -> Iterator[int]:
-    """The pids whose environment, as they were started, has all of these."""
-    for process in psutil.process_iter():
-        try:
-            variables = process.environ()
-            is_dead = process.status() == psutil.STATUS_ZOMBIE
-        except (psutil.Error, OSError):  # it ended, or is somebody else's
+    """The living pids whose environment, as they were started, has all of these."""
+    for pid in all_pids():
+        if pid == os.getpid():
             continue
-        is_other = process.pid != os.getpid() and not is_dead
-        if is_other and wanted.items() <= variables.items():
-            yield process.pid
+        if wanted.items() <= variables_of(pid).items() and started_at(pid) is not None:
+            yield pid
 
 
 def send(pid: int, number: signal.Signals = signal.SIGKILL) -> None:
