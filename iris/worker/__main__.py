@@ -10,7 +10,8 @@ from pathlib import Path
 
 from iris.clock import RealClock
 from iris.errors import IrisError
-from iris.worker.folders import VmFolder, read_metadata
+from iris.worker.discovery import read_metadata
+from iris.worker.folders import VmFolder
 from iris.worker.keeper import Keeper
 
 

@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
-
-import msgspec
-
-from iris.domain.machine import VmMetadata
-from iris.errors import UsageError
 
 
 class VmFolder:
@@ -22,34 +18,41 @@ class VmFolder:
         self.identity = root / "worker.json"
         self.journal = root / "journal"
         self.bundles = root / "cache" / "bundles"
+        self.attempts = root / "attempts"
 
     def attempt(self, uid: str) -> Path:
-        return self.root / "attempts" / uid
+        """All that one attempt leaves on disk."""
+        return self.attempts / uid
 
     def output(self, uid: str) -> Path:
-        return self.attempt(uid) / "output"
+        """What the attempt prints."""
+        return self.attempts / uid / "output"
 
     def work(self, uid: str) -> Path:
-        return self.attempt(uid) / "work"
-
-
-def read_metadata(folder: VmFolder) -> VmMetadata:
-    """Who this VM is. Raises UsageError if it is not told whole."""
-    try:
-        metadata = msgspec.json.decode(folder.metadata.read_bytes(), type=VmMetadata)
-    except (OSError, msgspec.MsgspecError) as error:
-        raise UsageError(f"{folder.metadata}: {error}") from error
-    if not 0 <= metadata.index < metadata.vms:
-        raise UsageError(
-            f"{folder.metadata}: index {metadata.index} of {metadata.vms} VMs"
-        )
-    return metadata
+        """Where the attempt runs; its bundle is laid out here."""
+        return self.attempts / uid / "work"
 
 
 def write_private(path: Path, content: bytes) -> None:
-    """Put a file in place at once, readable by its owner only."""
+    """Put a file in place at once, readable by its owner only.
+
+    Not synced to disk, unlike `iris.files`: it has to outlive processes, and a VM
+    that crashed is replaced.
+    """
     fresh = path.with_name(f"{path.name}.new")
     handle = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with open(handle, "wb") as file:
         file.write(content)
     fresh.replace(path)
+
+
+def remove(folder: Path) -> None:
+    """Remove a folder whole, though a program left parts of it read-only."""
+    shutil.rmtree(folder, ignore_errors=True)
+    if not folder.exists():
+        return
+    for here, _, _ in os.walk(folder):
+        for entry in os.scandir(here):
+            if entry.is_dir(follow_symlinks=False):
+                os.chmod(entry, 0o700)
+    shutil.rmtree(folder, ignore_errors=True)

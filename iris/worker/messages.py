@@ -29,6 +29,7 @@ class Stop(msgspec.Struct, frozen=True, tag=True):
     """Signal, grace, SIGKILL."""
 
     uid: str
+    because: str = ""
 
 
 class Accept(msgspec.Struct, frozen=True, tag=True):
@@ -37,8 +38,15 @@ class Accept(msgspec.Struct, frozen=True, tag=True):
     spec: AttemptSpec
 
 
+class Fail(msgspec.Struct, frozen=True, tag=True):
+    """It could not be prepared and will never start."""
+
+    uid: str
+    because: str
+
+
 class Forget(msgspec.Struct, frozen=True, tag=True):
-    """The controller knows how it ended; drop it and its folder."""
+    """The controller knows how it ended, and its folder is gone."""
 
     uid: str
 
@@ -74,6 +82,7 @@ class Hello(msgspec.Struct, frozen=True, tag=True):
 
     epoch: int  # higher than any former agent's; heartbeats are numbered from it
     boot_id: str
+    began_at: float  # when the keeper started
     identity: Identity | None
     attempts: tuple[Known, ...]
     keeper_started_at: float = 0.0
@@ -85,16 +94,21 @@ class Changed(msgspec.Struct, frozen=True, tag=True):
     attempt: Known
 
 
-ToKeeper = Start | Stop | Accept | Forget | Keep
+ToKeeper = Start | Stop | Accept | Fail | Forget | Keep
 ToAgent = Hello | Changed
 
 _encode = msgspec.msgpack.Encoder().encode
 
 
+def framed(message: ToKeeper | ToAgent) -> bytes:
+    """One message as it travels."""
+    body = _encode(message)
+    return _LENGTH.pack(len(body)) + body
+
+
 def send(end: socket.socket, message: ToKeeper | ToAgent) -> None:
     """One message, whole. Raises OSError when the other end is gone."""
-    body = _encode(message)
-    end.sendall(_LENGTH.pack(len(body)) + body)
+    end.sendall(framed(message))
 
 
 class Reader:

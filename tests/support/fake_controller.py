@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
+import hashlib
 import threading
+from collections import Counter
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import count
-
-import msgspec
 
 from iris import wire
 from iris.domain.protocol import (
@@ -18,34 +17,49 @@ from iris.domain.protocol import (
     HeartbeatAnswer,
     LogBatch,
     LogBatchAnswer,
+    PhaseReport,
     Registered,
+    Registration,
 )
 from iris.domain.resources import Resources
 from iris.domain.states import ATTEMPT_ENDED
 from iris.domain.views import Health
+from iris.errors import IrisError, NotThere
 
 UID = "cluster-uid"
+TOKEN = "worker-token"
 
 
 class FakeController:
     """Hands out wishes, takes reports and output; real HTTP on loopback."""
 
-    def __init__(self) -> None:
+    def __init__(self, uid: str = UID) -> None:
+        self.uid = uid
         self.lock = threading.RLock()
         self.wanted: dict[str, Desired] = {}
         self.reports: dict[str, AttemptReport] = {}  # the last of each
         self.ended: dict[str, AttemptReport] = {}
         self.logs: dict[str, bytearray] = {}
         self.heartbeats: list[Heartbeat] = []
-        self.registrations = 0
+        self.registrations: list[Registration] = []
+        self.phases: list[PhaseReport] = []
+        self.bundles: dict[str, bytes] = {}
+        self.asked: Counter[str] = Counter()  # requests by path
+        self.tokens: set[str] = set()  # that were shown
         self.interval = 0.5
+        self.is_away = False  # every connection is cut
+        self.answers_to_lose = 0  # heartbeats that are taken, and never answered
+        self.refusal: IrisError | None = None  # of every heartbeat
         self._seq = count(1)
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), _answers_of(self))
         self._server.daemon_threads = True
         self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+        threading.Thread(
+            target=self._server.serve_forever, args=(0.05,), daemon=True
+        ).start()
 
     def close(self) -> None:
+        self.is_away = True
         self._server.shutdown()
         self._server.server_close()
 
@@ -80,6 +94,12 @@ class FakeController:
             spec = self.wanted[uid].spec if uid in self.wanted else None
             self.wanted[uid] = Desired(uid, want, spec, coordinator)
 
+    def keep_bundle(self, content: bytes) -> str:
+        """Have a bundle; returns its name."""
+        sha256 = hashlib.sha256(content).hexdigest()
+        self.bundles[sha256] = content
+        return sha256
+
     def has_ended(self, uid: str) -> AttemptReport | None:
         """How it ended, once its whole output is here."""
         with self.lock:
@@ -90,13 +110,71 @@ class FakeController:
             report = self.reports.get(uid)
             return report.state if report else ""
 
-    def take_heartbeat(self, heartbeat: Heartbeat) -> HeartbeatAnswer:
+    def output(self, uid: str) -> str:
+        with self.lock:
+            return self.logs.get(uid, b"").decode()
+
+    # -- what workers ask ------------------------------------------------------------
+
+    def answer_raw(
+        self, path: str, token: str, body: bytes
+    ) -> tuple[int, bytes] | None:
+        """Status and content; None where the connection is cut instead."""
+        if path == "/health":
+            return 200, wire.encode(Health("test", self.uid, "0", True, ()))
+        self.asked[path] += 1
+        self.tokens.add(token)
+        try:
+            answer = self._answer(path, body)
+        except IrisError as error:
+            problem = wire.error_to_problem(error)
+            return problem.status, wire.encode(problem)
+        if self._loses_answer(path):
+            return None
+        return 200, answer if isinstance(answer, bytes) else wire.encode(answer)
+
+    def _answer(self, path: str, body: bytes) -> object:
+        if path == "/v1/workers:register":
+            self.registrations.append(wire.decode(body, Registration))
+            return Registered("w-1", TOKEN, "test", self.uid, 0.5)
+        if path.endswith(":phase"):
+            self.phases.append(wire.decode(body, PhaseReport))
+            return {}
+        if path.endswith("/logs"):
+            return self._take_logs(wire.decode(body, LogBatch))
+        if path.startswith("/v1/bundles/"):
+            return self._bundle(path.rpartition("/")[2])
+        if self.refusal is not None:
+            raise self.refusal
+        return self._take_heartbeat(wire.decode(body, Heartbeat))
+
+    def _loses_answer(self, path: str) -> bool:
+        with self.lock:
+            loses = path.endswith("/heartbeat") and self.answers_to_lose > 0
+            self.answers_to_lose -= loses
+            return loses
+
+    def _bundle(self, sha256: str) -> bytes:
+        if sha256 not in self.bundles:
+            raise NotThere(f"there is no bundle {sha256}")
+        return self.bundles[sha256]
+
+    def _take_logs(self, batch: LogBatch) -> LogBatchAnswer:
+        with self.lock:
+            return LogBatchAnswer(
+                {
+                    c.attempt_uid: self._keep(c.attempt_uid, c.offset, c.content)
+                    for c in batch.chunks
+                }
+            )
+
+    def _take_heartbeat(self, heartbeat: Heartbeat) -> HeartbeatAnswer:
         with self.lock:
             self.heartbeats.append(heartbeat)
             have = {}
             for report in heartbeat.attempts:
                 self.reports[report.uid] = report
-                have[report.uid] = self.keep(report.uid, report.log_offset, report.log)
+                have[report.uid] = self._keep(report.uid, report.log_offset, report.log)
                 is_whole = have[report.uid] >= report.log_bytes
                 if report.state in ATTEMPT_ENDED and is_whole:
                     self.ended[report.uid] = report
@@ -114,7 +192,7 @@ class FakeController:
             )
             return HeartbeatAnswer(next(self._seq), self.interval, desired)
 
-    def keep(self, uid: str, offset: int, content: bytes) -> int:
+    def _keep(self, uid: str, offset: int, content: bytes) -> int:
         kept = self.logs.setdefault(uid, bytearray())
         if offset <= len(kept):
             kept += content[len(kept) - offset :]
@@ -129,34 +207,21 @@ def _answers_of(controller: FakeController) -> type[BaseHTTPRequestHandler]:
             pass
 
         def do_GET(self) -> None:
-            self._answer(Health("test", UID, "0", True, ()))
+            self.do_POST()
 
         def do_POST(self) -> None:
-            length = int(self.headers.get("Content-Length", 0))
-            body = self.rfile.read(length)
-            if self.path == "/v1/workers:register":
-                controller.registrations += 1
-                answer = Registered("w-1", "token", "test", UID, 0.5)
-                self._answer(answer)
-            elif self.path.endswith("/heartbeat"):
-                heartbeat = wire.decode(body, Heartbeat)
-                self._answer(controller.take_heartbeat(heartbeat))
-            elif self.path.endswith("/logs"):
-                batch = wire.decode(body, LogBatch)
-                with controller.lock:
-                    have = {
-                        c.attempt_uid: controller.keep(
-                            c.attempt_uid, c.offset, c.content
-                        )
-                        for c in batch.chunks
-                    }
-                self._answer(LogBatchAnswer(have))
+            body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            answered = None
+            if not controller.is_away:
+                token = self.headers.get("Authorization", "")
+                answered = controller.answer_raw(self.path, token, body)
+            if answered is None:
+                self.close_connection = True
             else:
-                self._answer(json.loads(body))
+                self._send(*answered)
 
-        def _answer(self, answer: object) -> None:
-            content = msgspec.json.encode(answer)
-            self.send_response(200)
+        def _send(self, status: int, content: bytes) -> None:
+            self.send_response(status)
             self.send_header("Content-Length", str(len(content)))
             self.end_headers()
             self.wfile.write(content)

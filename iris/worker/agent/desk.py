@@ -7,8 +7,8 @@ import threading
 import msgspec
 
 from iris.domain.jobs import EndCause
-from iris.domain.protocol import AttemptReport, AttemptSpec
-from iris.domain.states import AttemptState
+from iris.domain.protocol import AttemptSpec
+from iris.domain.states import ATTEMPT_ENDED, AttemptState
 from iris.worker.messages import Known
 
 
@@ -24,6 +24,11 @@ class Held(msgspec.Struct):
     known: Known | None = None
     cause: EndCause | None = None
     detail: str = ""
+
+    @property
+    def has_ended(self) -> bool:
+        """Is this its last state?"""
+        return self.state in ATTEMPT_ENDED
 
 
 _FAILED = frozenset(
@@ -42,13 +47,22 @@ class Desk:
 
     def __init__(self) -> None:
         self.lock = threading.RLock()
-        self.held: dict[str, Held] = {}
+        self._held: dict[str, Held] = {}
+
+    def all(self) -> list[Held]:
+        """Every attempt, the ended ones too."""
+        with self.lock:
+            return list(self._held.values())
+
+    def find(self, uid: str) -> Held | None:
+        """One attempt, if we hold it."""
+        return self._held.get(uid)
 
     def take_known(self, known: Known) -> Held:
         """What the keeper says of an attempt."""
         with self.lock:
             uid = known.spec.uid
-            held = self.held.setdefault(uid, Held(uid, known.spec))
+            held = self._held.setdefault(uid, Held(uid, known.spec))
             held.known = known
             if known.ended_at:
                 held.state, held.cause = end_of(known), known.cause
@@ -57,22 +71,30 @@ class Desk:
                 held.state, held.is_started = AttemptState.RUNNING, True
             return held
 
-    def fail_to_prepare(self, held: Held, because: str) -> None:
-        """It never started; that is never the user's fault."""
+    def take_in(self, spec: AttemptSpec) -> Held:
+        """An attempt that is to be prepared."""
         with self.lock:
-            held.state, held.cause = AttemptState.LOST, EndCause.PREPARE_FAILED
-            held.detail = because
+            return self._held.setdefault(spec.uid, Held(spec.uid, spec))
 
     def never_started(self, uid: str) -> None:
         """A stop came for an attempt that we never had: it will never start."""
         with self.lock:
-            self.held[uid] = Held(
+            self._held[uid] = Held(
                 uid,
                 None,
                 AttemptState.CANCELLED,
                 cause=EndCause.STOPPED,
                 detail="never started",
             )
+
+    def forget(self, uid: str) -> bool:
+        """Drop an attempt that has ended; False where there is none."""
+        with self.lock:
+            held = self._held.get(uid)
+            if held is None or not held.has_ended:
+                return False
+            del self._held[uid]
+            return True
 
 
 def end_of(known: Known) -> AttemptState:
@@ -84,21 +106,3 @@ def end_of(known: Known) -> AttemptState:
     if known.cause is EndCause.STOPPED:
         return AttemptState.CANCELLED
     return AttemptState.LOST
-
-
-def report_of(held: Held, log_bytes: int, offset: int, log: bytes) -> AttemptReport:
-    """What the heartbeat says of one attempt."""
-    known = held.known
-    return AttemptReport(
-        uid=held.uid,
-        state=held.state,
-        exit_code=known.exit_code if known else None,
-        cause=held.cause,
-        detail=held.detail,
-        coordinator_port=held.coordinator_port,
-        log_bytes=log_bytes,
-        log=log,
-        log_offset=offset,
-        started_at=known.started_at if known else 0.0,
-        ended_at=known.ended_at if known else 0.0,
-    )

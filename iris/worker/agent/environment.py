@@ -9,8 +9,11 @@ from pathlib import Path
 from iris.domain.machine import VmMetadata
 from iris.domain.protocol import AttemptSpec
 
-# What an attempt inherits of the machine's environment.
-_INHERITED = ("HOME", "LANG", "LC_ALL", "LOGNAME", "SHELL", "TZ", "USER", "TMPDIR")
+# What an attempt inherits of the machine's environment; tokens are not in it.
+_INHERITED = (
+    *("HOME", "LANG", "LC_ALL", "LC_CTYPE", "LOGNAME", "SHELL", "TMPDIR", "TZ", "USER"),
+    *("LD_LIBRARY_PATH", "SSL_CERT_DIR", "SSL_CERT_FILE"),
+)
 
 
 def attempt_environment(

@@ -4,35 +4,33 @@ from __future__ import annotations
 
 import http.client
 import socket
+from collections.abc import Callable
 from typing import TypeVar
 from urllib.parse import urlsplit
 
 import msgspec
 
 from iris import wire
-from iris.domain.machine import AddressFile, VmMetadata
+from iris.domain.machine import VmMetadata
 from iris.domain.views import Health, Problem
 from iris.errors import IrisError, Unreachable
 from iris.wire import error_from_problem
+from iris.worker.discovery import controller_url
 
 T = TypeVar("T")
 
-TIMEOUT = 30.0  # seconds for one answer
+CONNECT_TIMEOUT = 5.0  # seconds
+TIMEOUT = 20.0  # seconds for one answer
 
 
 class Link:
     """Speaks to the controller of this VM's cluster, wherever it is now."""
 
-    def __init__(self, metadata: VmMetadata) -> None:
+    def __init__(self, metadata: VmMetadata, token: Callable[[], str]) -> None:
         self._metadata = metadata
+        self._token = token
         self._url = ""
         self._connection: http.client.HTTPConnection | None = None
-        self.token = metadata.join_token
-
-    @property
-    def url(self) -> str:
-        """Where the controller answered last."""
-        return self._url or self._metadata.controller_url
 
     def post(self, path: str, body: msgspec.Struct, answer: type[T]) -> T:
         """Raises Unreachable, or what the controller said."""
@@ -42,16 +40,34 @@ class Link:
         """The bytes of an answer. Raises Unreachable, or what the controller said."""
         return self._ask("GET", path, None)
 
-    def _ask(self, method: str, path: str, body: bytes | None) -> bytes:
-        try:
-            return self._once(method, path, body)
-        except (OSError, http.client.HTTPException) as error:
-            self._close()
-            raise Unreachable(f"{self.url}: {error}") from error
+    def close(self) -> None:
+        """Hang up; the next word looks the controller up anew."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
 
-    def _once(self, method: str, path: str, body: bytes | None) -> bytes:
-        connection = self._connection or self._connect()
-        headers = {"Authorization": f"Bearer {self.token}"}
+    def _ask(self, method: str, path: str, body: bytes | None) -> bytes:
+        is_kept = self._connection is not None
+        try:
+            connection = self._connection or self._connect()
+            return self._once(connection, method, path, body)
+        except (ConnectionError, http.client.NotConnected) as error:
+            self.close()
+            if is_kept:  # closed while it was idle; all that we say may be repeated
+                return self._ask(method, path, body)
+            raise Unreachable(f"{self._url}: {error}") from error
+        except (OSError, http.client.HTTPException) as error:
+            self.close()
+            raise Unreachable(f"{self._url}: {error}") from error
+
+    def _once(
+        self,
+        connection: http.client.HTTPConnection,
+        method: str,
+        path: str,
+        body: bytes | None,
+    ) -> bytes:
+        headers = {"Authorization": f"Bearer {self._token()}"}
         if body is not None:
             headers["Content-Type"] = "application/json"
         connection.request(method, path, body, headers)
@@ -62,34 +78,29 @@ class Link:
         return content
 
     def _connect(self) -> http.client.HTTPConnection:
-        """Look the address up anew, and make sure who answers there."""
-        self._url = _address(self._metadata)
+        """Look the address up anew; our token is for our own cluster only."""
+        self._url = controller_url(self._metadata)
         parts = urlsplit(self._url)
         connection = http.client.HTTPConnection(
-            parts.hostname or "", parts.port, timeout=TIMEOUT
+            parts.hostname or "", parts.port, timeout=CONNECT_TIMEOUT
         )
+        try:
+            self._require_ours(connection)
+        except (OSError, http.client.HTTPException, IrisError) as error:
+            connection.close()
+            raise Unreachable(f"{self._url}: {error}") from error
+        self._connection = connection
+        return connection
+
+    def _require_ours(self, connection: http.client.HTTPConnection) -> None:
         connection.connect()
+        connection.auto_open = 0  # http.client would connect anew, and ask nobody
         connection.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         connection.request("GET", "/health")
         health = wire.decode(connection.getresponse().read(), Health)
         if health.cluster_uid != self._metadata.cluster_uid:
-            connection.close()
-            raise OSError(f"cluster {health.cluster_uid} answers there, not ours")
-        self._connection = connection
-        return connection
-
-    def _close(self) -> None:
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
-
-
-def _address(metadata: VmMetadata) -> str:
-    """The controller's address: its own file where there is one."""
-    if metadata.controller_file:
-        with open(metadata.controller_file, "rb") as file:
-            return msgspec.json.decode(file.read(), type=AddressFile).url
-    return metadata.controller_url
+            raise Unreachable(f"cluster {health.cluster_uid} answers there, not ours")
+        connection.sock.settimeout(TIMEOUT)
 
 
 def _problem(status: int, content: bytes) -> IrisError:

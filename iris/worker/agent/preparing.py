@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import socket
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 from iris.bundles import unpack
@@ -12,36 +14,66 @@ from iris.domain.machine import VmMetadata
 from iris.domain.protocol import AttemptSpec
 from iris.errors import BadBundle
 from iris.worker.agent.link import Link
-from iris.worker.folders import VmFolder, write_private
+from iris.worker.folders import VmFolder, remove, write_private
+
+FETCHES = 3  # of a bundle that arrives damaged
+MOST_KEPT = 1 << 30  # bytes of bundles; those used longest ago go first
 
 
 class Preparer:
     """Fetches each bundle once, and lays it out for every attempt anew."""
 
-    def __init__(self, folder: VmFolder, metadata: VmMetadata) -> None:
+    def __init__(
+        self,
+        folder: VmFolder,
+        metadata: VmMetadata,
+        token: Callable[[], str],
+        most_kept: int = MOST_KEPT,
+    ) -> None:
         self._folder = folder
         self._metadata = metadata
+        self._token = token
+        self._most_kept = most_kept
         self._fetching = threading.Lock()
 
-    def prepare(self, spec: AttemptSpec, token: str) -> None:
+    def prepare(self, spec: AttemptSpec) -> None:
         """Fill the attempt's work folder. Raises IrisError or OSError."""
+        bundle = self._bundle(spec.bundle)
         work = self._folder.work(spec.uid)
-        work.mkdir(parents=True, exist_ok=True)
-        if spec.bundle:
-            unpack(self._bundle(spec.bundle, token), work)
+        remove(work)  # what an agent that was killed meanwhile laid out
+        unpack(bundle, work)
 
-    def _bundle(self, sha256: str, token: str) -> Path:
+    def _bundle(self, sha256: str) -> Path:
         kept = self._folder.bundles / sha256
         with self._fetching:
-            if not kept.exists():
-                link = Link(self._metadata)
-                link.token = token
-                content = link.fetch(f"/v1/bundles/{sha256}")
-                if hashlib.sha256(content).hexdigest() != sha256:
-                    raise BadBundle(f"bundle {sha256[:12]} arrived damaged")
-                kept.parent.mkdir(parents=True, exist_ok=True)
-                write_private(kept, content)
+            if kept.exists():
+                os.utime(kept)
+                return kept
+            content = self._fetch(sha256)
+            kept.parent.mkdir(parents=True, exist_ok=True)
+            self._make_room(len(content))
+            write_private(kept, content)
         return kept
+
+    def _fetch(self, sha256: str) -> bytes:
+        link = Link(self._metadata, self._token)
+        try:
+            for _ in range(FETCHES):
+                content = link.fetch(f"/v1/bundles/{sha256}")
+                if hashlib.sha256(content).hexdigest() == sha256:
+                    return content
+        finally:
+            link.close()
+        raise BadBundle(f"bundle {sha256[:12]} arrived damaged {FETCHES} times")
+
+    def _make_room(self, size: int) -> None:
+        found = [(path.stat(), path) for path in self._folder.bundles.iterdir()]
+        total = size + sum(stat.st_size for stat, _ in found)
+        for stat, path in sorted(found, key=lambda each: each[0].st_mtime):
+            if total <= self._most_kept:
+                return
+            path.unlink()
+            total -= stat.st_size
 
 
 def pick_port(address: str) -> int:

@@ -1,20 +1,27 @@
-"""Outputs on their way to the controller: bounded batches, from where it stands."""
+"""Outputs on their way to the controller: bounded batches, from where it stands.
+
+The output file is the buffer: while the controller is away nothing is lost.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import os
 import threading
+from collections.abc import Callable
 
 import msgspec
 
 from iris.domain.protocol import LogBatch, LogBatchAnswer, LogChunk
+from iris.errors import IrisError
 from iris.worker.agent.link import Link
+from iris.worker.agent.patience import Patience
 from iris.worker.folders import VmFolder
 
 MOST_IN_CHUNK = 1 << 20
 MOST_IN_BATCH = 4 << 20
 MOST_IN_REPORT = 16 << 10  # bytes of an ended output that ride in the heartbeat
+SHIP_INTERVAL = 0.2  # seconds between looks at the outputs of live attempts
 
 
 class Output(msgspec.Struct):
@@ -22,6 +29,7 @@ class Output(msgspec.Struct):
 
     uid: str
     sent: int = 0  # bytes that the controller has
+    rides: bool = False  # its last bytes go with the heartbeat
 
 
 class Shipper:
@@ -30,20 +38,36 @@ class Shipper:
     def __init__(self, folder: VmFolder, link: Link) -> None:
         self._folder = folder
         self._link = link
+        self._lock = threading.Lock()
         self._outputs: dict[str, Output] = {}
-        self.news = threading.Event()  # there may be something to send
+        self._news = threading.Event()  # there may be something to send
 
     def add(self, uid: str) -> None:
-        self._outputs.setdefault(uid, Output(uid))
-        self.news.set()
+        """Ship what this attempt prints."""
+        with self._lock:
+            self._outputs.setdefault(uid, Output(uid))
+        self._news.set()
 
     def drop(self, uid: str) -> None:
-        self._outputs.pop(uid, None)
+        """Nothing more of it is wanted."""
+        with self._lock:
+            self._outputs.pop(uid, None)
 
-    def rewind(self, uid: str, have: int) -> None:
-        """The controller has just so much; go on from there."""
-        if uid in self._outputs:
-            self._outputs[uid].sent = have
+    def finish(self, uid: str, rides: bool) -> None:
+        """It ended: its last bytes ride with the heartbeat, or are to go at once."""
+        output = self._outputs.get(uid)
+        if output is not None:
+            output.rides = rides
+        self._news.set()
+
+    def rewind(self, uid: str, have: int) -> bool:
+        """The controller has just so much; go on from there. Is that another place?"""
+        output = self._outputs.get(uid)
+        if output is None or output.sent == have:
+            return False
+        output.sent = have
+        self._news.set()
+        return True
 
     def size(self, uid: str) -> int:
         """Bytes of the whole output so far."""
@@ -51,43 +75,86 @@ class Shipper:
             return self._folder.output(uid).stat().st_size
         return 0
 
+    def sent(self, uid: str) -> int:
+        """Bytes that the controller has, as far as we know."""
+        output = self._outputs.get(uid)
+        return output.sent if output else 0
+
     def left(self, uid: str) -> int:
         """Bytes that the controller does not have yet."""
-        output = self._outputs.get(uid)
-        return self.size(uid) - output.sent if output else 0
+        return self.size(uid) - self.sent(uid) if uid in self._outputs else 0
 
     def tail(self, uid: str) -> tuple[int, bytes]:
         """Where the rest begins, and the rest."""
         output = self._outputs.get(uid)
         if output is None:
             return 0, b""
-        return output.sent, self._read(output, MOST_IN_REPORT)
+        offset = output.sent  # another thread may move it
+        return offset, self._read(uid, offset, MOST_IN_REPORT)
+
+    def run(self, worker_uid: str, shipped: Callable[[], None]) -> None:
+        """Ship for ever; calls `shipped` after each batch."""
+        patience = Patience("output")
+        while True:
+            self._news.wait(SHIP_INTERVAL if self._outputs else None)
+            self._news.clear()
+            try:
+                has_more = self.ship(worker_uid)
+                patience.over()
+            except IrisError as error:
+                threading.Event().wait(patience.after(error))
+                has_more = True
+            if has_more:
+                self._news.set()
+            shipped()
 
     def ship(self, worker_uid: str) -> bool:
         """One batch of what is new; is there more? Raises what the link raises."""
-        chunks, room = [], MOST_IN_BATCH
-        for output in list(self._outputs.values()):
-            content = self._read(output, min(MOST_IN_CHUNK, room))
-            if content:
-                chunks.append(LogChunk(output.uid, output.sent, content))
-                room -= len(content)
+        chunks = self._batch()
         if not chunks:
             return False
         answer = self._link.post(
             f"/v1/workers/{worker_uid}/logs", LogBatch(tuple(chunks)), LogBatchAnswer
         )
-        for uid, have in answer.have.items():
-            self.rewind(uid, have)
-        return any(self.left(chunk.attempt_uid) for chunk in chunks)
+        has_more = False
+        for chunk in chunks:
+            have = answer.have.get(chunk.attempt_uid, chunk.offset)
+            self.rewind(chunk.attempt_uid, have)
+            # what the controller does not take is not sent again in a hurry
+            is_taken = have > chunk.offset
+            has_more = has_more or (is_taken and self.left(chunk.attempt_uid) > 0)
+        return has_more
 
-    def _read(self, output: Output, most: int) -> bytes:
-        if most <= 0:
-            return b""
+    def _batch(self) -> list[LogChunk]:
+        chunks, room = [], MOST_IN_BATCH
+        for output in self._in_turn():
+            offset = output.sent
+            content = self._read(output.uid, offset, min(MOST_IN_CHUNK, room))
+            if not content or (output.rides and len(content) <= MOST_IN_REPORT):
+                continue
+            chunks.append(LogChunk(output.uid, offset, content))
+            room -= len(content)
+            self._to_the_end_of_the_line(output)
+            if not room:
+                break
+        return chunks
+
+    def _in_turn(self) -> list[Output]:
+        with self._lock:
+            return list(self._outputs.values())
+
+    def _to_the_end_of_the_line(self, output: Output) -> None:
+        """Attempts that print without end do not keep the others waiting."""
+        with self._lock:
+            if self._outputs.pop(output.uid, None) is not None:
+                self._outputs[output.uid] = output
+
+    def _read(self, uid: str, offset: int, most: int) -> bytes:
         try:
-            handle = os.open(self._folder.output(output.uid), os.O_RDONLY)
+            handle = os.open(self._folder.output(uid), os.O_RDONLY)
         except OSError:
             return b""
         try:
-            return os.pread(handle, most, output.sent)
+            return os.pread(handle, most, offset)
         finally:
             os.close(handle)

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
+import queue
 import threading
-from typing import Protocol
 
-from iris.domain.machine import VmMetadata
 from iris.domain.protocol import (
     AttemptReport,
     AttemptSpec,
@@ -14,48 +13,33 @@ from iris.domain.protocol import (
     HeartbeatAnswer,
 )
 from iris.domain.states import ATTEMPT_ENDED, AttemptState
-from iris.errors import IrisError, Unreachable
-from iris.worker.agent.desk import Desk, Held
+from iris.errors import Busy, IrisError, Unreachable
+from iris.worker.agent.desk import Held
 from iris.worker.agent.environment import attempt_environment
+from iris.worker.agent.patience import Patience
 from iris.worker.agent.preparing import Preparer, pick_port
-from iris.worker.agent.shipping import Shipper
-from iris.worker.folders import VmFolder
-from iris.worker.messages import Accept, Forget, Start, Stop, ToKeeper
+from iris.worker.agent.worker import Worker
+from iris.worker.folders import remove
+from iris.worker.messages import Accept, Fail, Forget, Start, Stop
 
-# Seconds between tries to fetch a bundle; after the last one the attempt is lost.
-FETCH_PAUSES = (0.5, 2.0, 5.0, 10.0)
-
-
-class Owner(Protocol):
-    """What the agent lends: its line to the keeper, and its next heartbeat."""
-
-    wake: threading.Event
-
-    def tell(self, message: ToKeeper) -> None:
-        """Say one thing to the keeper."""
+# Seconds for a bundle to come from a controller that does not answer; the
+# controller itself, where it can, gives up much sooner.
+PREPARE_DEADLINE = 600.0
 
 
 class Wishes:
     """Carries out the answers to heartbeats."""
 
-    def __init__(
-        self,
-        folder: VmFolder,
-        metadata: VmMetadata,
-        desk: Desk,
-        shipper: Shipper,
-        agent: Owner,
-    ) -> None:
-        self._folder = folder
-        self._metadata = metadata
-        self._desk = desk
-        self._shipper = shipper
-        self._tell = agent.tell
-        self._wake = agent.wake
-        self._preparer = Preparer(folder, metadata)
-        self.token = ""  # what speaks for this worker
+    def __init__(self, worker: Worker) -> None:
+        self._worker = worker
+        self._desk = worker.desk
+        self._tell = worker.tell
+        self._preparer = Preparer(worker.folder, worker.metadata, worker.token)
+        self._removals: queue.SimpleQueue[str] = queue.SimpleQueue()
+        threading.Thread(target=self._remove, name="removals", daemon=True).start()
 
     def reconcile(self, heartbeat: Heartbeat, answer: HeartbeatAnswer) -> None:
+        """Make true what the answer wants of us."""
         wanted = {desired.uid: desired for desired in answer.attempts}
         for desired in answer.attempts:
             self._obey(desired)
@@ -65,117 +49,136 @@ class Wishes:
             elif report.state in ATTEMPT_ENDED:
                 self._forget(report.uid)
             else:
-                self.stop(report.uid)
+                self.stop(report.uid, "the controller does not know it")
 
     def _catch_up(self, report: AttemptReport, have: int) -> None:
-        """An end that is not taken yet: the controller lacks some of its output."""
-        if report.state in ATTEMPT_ENDED and 0 <= have < report.log_bytes:
-            self._shipper.rewind(report.uid, have)
+        """The controller lacks output: it lost its newest lines in a crash."""
+        shipper = self._worker.shipper
+        if not 0 <= have < report.log_bytes:
+            return
+        if report.state in ATTEMPT_ENDED:
+            if shipper.rewind(report.uid, have):
+                self._worker.wake.set()
+        elif shipper.sent(report.uid) >= report.log_bytes:
+            shipper.rewind(report.uid, have)
 
     def _obey(self, desired: Desired) -> None:
-        with self._desk.lock:
-            held = self._desk.held.get(desired.uid)
+        held = self._desk.find(desired.uid)
         if held is None:
             self._begin(desired)
         elif desired.want == "stop":
-            self.stop(desired.uid)
+            self.stop(desired.uid, desired.because)
         elif desired.want == "go" and held.state is AttemptState.PREPARED:
             self._start(held, desired.coordinator)
 
     def _begin(self, desired: Desired) -> None:
         if desired.want == "stop":
             self._desk.never_started(desired.uid)
-            self._wake.set()
+            self._worker.wake.set()
         elif desired.spec is not None:
             self._tell(Accept(desired.spec))
-            self._take_in(Held(desired.uid, desired.spec), desired.spec)
+            self._take_in(desired.spec)
 
     def resume(self) -> None:
         """What a former agent of this VM was preparing is prepared again."""
-        with self._desk.lock:
-            waiting = [
-                held
-                for held in self._desk.held.values()
-                if held.state is AttemptState.PREPARING
-            ]
-        for held in waiting:
-            if held.spec is not None:
-                self._take_in(held, held.spec)
+        for held in self._desk.all():
+            if held.state is AttemptState.PREPARING and held.spec is not None:
+                self._take_in(held.spec)
 
-    def _take_in(self, held: Held, spec: AttemptSpec) -> None:
-        with self._desk.lock:
-            self._desk.held[held.uid] = held
-        self._shipper.add(held.uid)
-        if spec.bundle:
-            work = threading.Thread(target=self._prepare, args=(held, spec))
-            work.daemon = True
-            work.start()
-        else:
-            self._prepare(held, spec)
+    def _take_in(self, spec: AttemptSpec) -> None:
+        held = self._desk.take_in(spec)
+        self._worker.shipper.add(spec.uid)
+        if not spec.bundle:
+            self._get_ready(held, spec)
+            return
+        threading.Thread(
+            target=self._prepare, args=(held, spec), name="bundle", daemon=True
+        ).start()
 
     def _prepare(self, held: Held, spec: AttemptSpec) -> None:
-        because = self._try_to_prepare(spec)
-        if because:
-            self._desk.fail_to_prepare(held, because)
-            self._wake.set()
-        elif spec.gang:
+        because = self._try_to_prepare(held, spec)
+        if self._desk.find(spec.uid) is not held:  # stopped and forgotten meanwhile
+            remove(self._worker.folder.attempt(spec.uid))
+        elif because:
+            self._tell(Fail(spec.uid, because))
+        else:
+            self._get_ready(held, spec)
+
+    def _try_to_prepare(self, held: Held, spec: AttemptSpec) -> str:
+        """Why it cannot be prepared; empty once it is."""
+        until = self._worker.clock.now() + PREPARE_DEADLINE
+        patience = Patience(f"bundle {spec.bundle[:12]}")
+        while not held.is_stopped:
+            try:
+                self._preparer.prepare(spec)
+                return ""
+            except (Unreachable, Busy) as error:
+                pause = patience.after(error)
+                if self._worker.clock.now() + pause > until:
+                    return str(error)
+                threading.Event().wait(pause)
+            except (IrisError, OSError) as error:
+                return str(error)
+        return "stopped"
+
+    def _get_ready(self, held: Held, spec: AttemptSpec) -> None:
+        if spec.gang:
             self._come_to_barrier(held, spec)
         else:
             self._start(held, "")
 
-    def _try_to_prepare(self, spec: AttemptSpec) -> str:
-        """Why it cannot be prepared; empty once it is."""
-        because = ""
-        for pause in FETCH_PAUSES:
-            try:
-                self._preparer.prepare(spec, self.token)
-                return ""
-            except Unreachable as error:
-                because = str(error)
-                threading.Event().wait(pause)
-            except (IrisError, OSError) as error:
-                return str(error)
-        return because
-
     def _come_to_barrier(self, held: Held, spec: AttemptSpec) -> None:
         with self._desk.lock:
             if spec.worker_index == 0:
-                held.coordinator_port = pick_port(self._metadata.address)
+                held.coordinator_port = pick_port(self._worker.metadata.address)
             if held.state is AttemptState.PREPARING:
                 held.state = AttemptState.PREPARED
-        self._wake.set()
+        self._worker.wake.set()
 
     def _start(self, held: Held, coordinator: str) -> None:
-        spec = held.spec
+        spec, worker = held.spec, self._worker
         with self._desk.lock:
             if held.is_started or held.is_stopped or spec is None:
                 return
             held.is_started = True
-        env = attempt_environment(spec, self._metadata, coordinator, self._folder.root)
         self._tell(
             Start(
                 uid=spec.uid,
                 argv=spec.command,
-                env=env,
+                env=attempt_environment(
+                    spec, worker.metadata, coordinator, worker.folder.root
+                ),
                 memory_bytes=spec.resources.memory_bytes,
                 run_timeout=spec.run_timeout,
                 stop_grace=spec.stop_grace,
             )
         )
 
-    def stop(self, uid: str) -> None:
+    def stop(self, uid: str, because: str) -> None:
+        """End an attempt, or see that it never starts."""
         with self._desk.lock:
-            held = self._desk.held.get(uid)
-            if held is None or held.is_stopped or held.state in ATTEMPT_ENDED:
+            held = self._desk.find(uid)
+            if held is None or held.is_stopped or held.has_ended:
                 return
             held.is_stopped = True
-        self._tell(Stop(uid))
+        self._tell(Stop(uid, because))
+
+    def stop_all(self, because: str) -> None:
+        """End everything."""
+        for held in self._desk.all():
+            self.stop(held.uid, because)
 
     def _forget(self, uid: str) -> None:
-        with self._desk.lock:
-            held = self._desk.held.get(uid)
-            if held is None or held.state not in ATTEMPT_ENDED:
-                return
-            del self._desk.held[uid]
-        self._shipper.drop(uid)
-        self._tell(Forget(uid))
+        if self._desk.forget(uid):
+            self._worker.shipper.drop(uid)
+            self._removals.put(uid)
+
+    def _remove(self) -> None:
+        """Folders can be large: they go beside everything else, one after another.
+
+        The keeper forgets last, so that a folder is never left without a name.
+        """
+        while True:
+            uid = self._removals.get()
+            remove(self._worker.folder.attempt(uid))
+            self._tell(Forget(uid))

@@ -8,26 +8,23 @@ import subprocess
 from pathlib import Path
 
 from iris.domain.fleet import Limits
-from iris.processes import send, send_group
-from iris.worker.descendants import left_behind
+from iris.processes import send_group
 from iris.worker.messages import Start
 
 LIMITS = Limits(
     cpu="not held: an ordinary user has no control group to set it in",
-    memory="held: the memory of all processes is summed twice a second",
+    memory="held: the memory of all its processes is summed twice a second",
     time="held",
 )
 
 
 class ProcessRuntime:
-    """Starts and ends attempts; their parent is this process."""
-
-    def __init__(self, vm: Path) -> None:
-        self._vm = str(vm)
+    """Starts and signals attempts; their parent is this process."""
 
     def start(self, start: Start, work: Path, output: Path) -> int:
-        """Run the command and return its pid. Raises OSError."""
-        work.mkdir(parents=True, exist_ok=True)
+        """Run the command and return its pid. Raises OSError or ValueError."""
+        if not start.argv:
+            raise ValueError("it has no words")
         handle = os.open(
             output, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600
         )
@@ -47,16 +44,20 @@ class ProcessRuntime:
         process.returncode = 0
         return process.pid
 
-    def left_behind(self, uid: str, pid: int) -> set[int]:
-        """What lives of an attempt, its daemons too."""
-        return left_behind(self._vm, uid, pid)
-
     def signal(self, pid: int) -> None:
         """Ask the whole group to end."""
         send_group(pid, signal.SIGTERM)
 
-    def kill(self, uid: str, pid: int) -> None:
-        """End the group, and what left it."""
+    def kill(self, pid: int) -> None:
+        """End the group; what left it is found once its first process has ended."""
         send_group(pid, signal.SIGKILL)
-        for each in self.left_behind(uid, pid):
-            send(each, signal.SIGKILL)
+
+    def has_group(self, pid: int) -> bool:
+        """Is anything left of its group?"""
+        try:
+            os.killpg(pid, 0)
+        except ProcessLookupError:
+            return False
+        except PermissionError:
+            return True
+        return True

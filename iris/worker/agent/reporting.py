@@ -1,0 +1,65 @@
+"""What the heartbeat says of each attempt. An end waits for its output."""
+
+from __future__ import annotations
+
+import msgspec
+
+from iris.domain.protocol import AttemptReport
+from iris.domain.states import AttemptState
+from iris.worker.agent.desk import Desk, Held
+from iris.worker.agent.shipping import MOST_IN_REPORT, Shipper
+
+MOST_RIDING = 1 << 20  # bytes of outputs in one heartbeat
+
+
+class Reporter:
+    """Makes the reports of one heartbeat after the other."""
+
+    def __init__(self, desk: Desk, shipper: Shipper) -> None:
+        self._desk = desk
+        self._shipper = shipper
+        self._held_back: set[str] = set()  # ends that wait for their output
+
+    def reports(self) -> tuple[AttemptReport, ...]:
+        """Every attempt, live or ended and not acknowledged."""
+        room, held_back, reports = MOST_RIDING, set(), []
+        with self._desk.lock:
+            attempts = [msgspec.structs.replace(held) for held in self._desk.all()]
+        for held in attempts:
+            may_ride = self._shipper.left(held.uid) <= min(MOST_IN_REPORT, room)
+            if held.has_ended and not may_ride:
+                held_back.add(held.uid)
+                self._shipper.finish(held.uid, rides=False)
+                held.state = AttemptState.RUNNING
+            report = self._report(held)
+            room -= len(report.log)
+            reports.append(report)
+        self._held_back = held_back
+        return tuple(reports)
+
+    def has_complete_end(self) -> bool:
+        """Was an end held back whose output is nearly all there by now?"""
+        return any(self._shipper.left(uid) <= 0 for uid in self._held_back)
+
+    def _report(self, held: Held) -> AttemptReport:
+        known = held.known
+        size = self._shipper.size(held.uid)
+        report = AttemptReport(
+            uid=held.uid,
+            state=held.state,
+            coordinator_port=held.coordinator_port,
+            log_bytes=size,
+            started_at=known.started_at if known else 0.0,
+        )
+        if not held.has_ended:
+            return report
+        offset, rest = self._shipper.tail(held.uid)
+        return msgspec.structs.replace(
+            report,
+            exit_code=known.exit_code if known else None,
+            cause=held.cause,
+            detail=held.detail,
+            ended_at=known.ended_at if known else 0.0,
+            log=rest,
+            log_offset=offset,
+        )

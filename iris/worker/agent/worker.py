@@ -1,0 +1,28 @@
+"""What the parts of the agent share."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+
+import msgspec
+
+from iris.clock import Clock
+from iris.domain.machine import VmMetadata
+from iris.worker.agent.desk import Desk
+from iris.worker.agent.shipping import Shipper
+from iris.worker.folders import VmFolder
+from iris.worker.messages import ToKeeper
+
+
+class Worker(msgspec.Struct, frozen=True, kw_only=True):
+    """One worker, as its agent knows it."""
+
+    folder: VmFolder
+    metadata: VmMetadata
+    clock: Clock
+    desk: Desk
+    shipper: Shipper
+    wake: threading.Event  # set, and the next heartbeat leaves at once
+    tell: Callable[[ToKeeper], None]
+    token: Callable[[], str]  # what speaks for us at the moment
