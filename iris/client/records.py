@@ -146,4 +146,7 @@ def _hint() -> str:
     if names:
         known = ", ".join(names)
         return f"There is: {known}. Name one with `--cluster NAME`, or start another."
-    return "Start one: `inv cluster.start --config FILE`."
+    return (
+        "Start one: `inv cluster.start --config FILE`. One that runs without a record "
+        "is found by its file too: `--config FILE`."
+    )

@@ -20,6 +20,7 @@ from iris.domain.machine import AddressFile
 from iris.errors import AlreadyExists, NotFound, UsageError
 from iris.files import make_private, write_private
 from iris.paths import iris_home
+from iris.processes import is_same, started_at
 from iris.providers import _folders as folders
 from iris.providers import _processes as processes
 from iris.providers.contract import ControllerMachine, ControllerRequest, Phase
@@ -37,6 +38,7 @@ class MachineFile(msgspec.Struct, frozen=True):
     cluster_uid: str
     created_at: float
     pid: int = 0  # 0 until its process was started
+    began: float = 0.0  # tells it from a later process of the same number
 
 
 class DiskFile(msgspec.Struct, frozen=True):
@@ -73,7 +75,8 @@ class LocalController:
             labels = MachineFile(uid, self._clock.now())
             self._label(labels)
             pid = self._start()
-            self._label(msgspec.structs.replace(labels, pid=pid))
+            began = started_at(pid) or 0.0
+            self._label(msgspec.structs.replace(labels, pid=pid, began=began))
         return ControllerMachine(
             self.name, uid, ZONE, Phase.CREATING, labels.created_at
         )
@@ -184,9 +187,9 @@ class LocalController:
 
     def _process(self) -> psutil.Process | None:
         labels = _read(self.machine / "machine.json", MachineFile)
-        known = processes.living(labels.pid) if labels and labels.pid else None
-        if known is not None and processes.has_words(known, self._words()):
-            return known
+        # by its start, not by its words: just started, a process shows none yet
+        if labels and labels.pid and is_same(labels.pid, labels.began):
+            return processes.living(labels.pid)
         # whoever started it died before it wrote the number down, or it is dead
         return next(iter(self._processes()), None)
 

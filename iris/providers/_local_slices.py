@@ -17,7 +17,7 @@ from iris import wire
 from iris.clock import Clock
 from iris.config import ClusterConfig
 from iris.domain.machine import VmMetadata
-from iris.errors import AlreadyExists, UsageError
+from iris.errors import AlreadyExists, Unavailable, UsageError
 from iris.providers import _folders as folders
 from iris.providers import _processes as processes
 from iris.providers._vms import Vm
@@ -87,7 +87,11 @@ class LocalSlices:
                 return None  # deleted since it was listed
             words = f"{path / 'slice.json'} cannot be read"
             return CloudSlice(name, "", "", "", Phase.UNCLEAR, 0.0, words)
-        phase, words = self._phase_of(path, labels)
+        try:
+            phase, words = self._phase_of(path, labels)
+        except Unavailable as error:
+            # one that does not end is no reason to know nothing of the others
+            phase, words = Phase.UNCLEAR, str(error)
         return CloudSlice(
             name=name,
             uid=labels.uid,

@@ -17,6 +17,7 @@ import psutil
 
 from iris.clock import Clock
 from iris.errors import Unavailable
+from iris.processes import started_at
 
 VM_VARIABLE = "IRIS_VM"  # every process of a VM carries the VM's folder in it
 PAUSE = 0.01  # seconds between two looks at what should be gone
@@ -38,6 +39,18 @@ KEPT_VARIABLES = (
 _started: list[subprocess.Popen[bytes]] = []
 _started_lock = threading.Lock()
 _NEVER = threading.Event()
+
+
+def boot() -> str:
+    """Tells the time since the machine booted from any before it.
+
+    Numbers of processes start anew then; in a container, when its first one does.
+    """
+    try:
+        kernel = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    except OSError:
+        kernel = f"{psutil.boot_time():.0f}"
+    return f"{kernel} {started_at(1)}"
 
 
 def start_detached(
@@ -80,17 +93,7 @@ def living(pid: int) -> psutil.Process | None:
 
 def running_with(words: Sequence[str]) -> list[psutil.Process]:
     """Every process whose command line has these words in a row."""
-    return [each for each in _all_living() if has_words(each, words)]
-
-
-def has_words(process: psutil.Process, words: Sequence[str]) -> bool:
-    """Does the command line of a process have these words in a row?"""
-    try:
-        line = process.cmdline()
-    except psutil.Error:
-        return False
-    wanted, count = list(words), len(words)
-    return any(line[at : at + count] == wanted for at in range(len(line)))
+    return [each for each in _all_living() if _has_words(each, words)]
 
 
 def vm_of(process: psutil.Process) -> str:
@@ -160,6 +163,15 @@ def _freeze(
 
 def _all_living() -> Iterator[psutil.Process]:
     return (each for each in psutil.process_iter() if _is_living(each))
+
+
+def _has_words(process: psutil.Process, words: Sequence[str]) -> bool:
+    try:
+        line = process.cmdline()
+    except psutil.Error:
+        return False
+    wanted, count = list(words), len(words)
+    return any(line[at : at + count] == wanted for at in range(len(line)))
 
 
 def _is_living(process: psutil.Process) -> bool:

@@ -12,6 +12,7 @@ import psutil
 
 from iris import wire
 from iris.errors import UsageError
+from iris.files import write_private
 from iris.paths import iris_home
 from iris.processes import is_same
 from iris.providers import _processes as processes
@@ -49,6 +50,7 @@ class Vm:
             "IRIS_HOME": str(iris_home()),
         }
         log = self.folder / "keeper.log"
+        write_private(self._boot_file, processes.boot().encode())
         processes.start_detached(words, log=log, variables=variables)
 
     def has_started(self) -> bool:
@@ -65,13 +67,18 @@ class Vm:
             said = wire.decode((self.folder / "keeper.json").read_bytes(), KeeperFile)
         except (OSError, UsageError):
             return None
-        return processes.living(said.pid) if is_same(said.pid, said.began) else None
+        if self._is_of_an_earlier_boot() or not is_same(said.pid, said.began):
+            return None
+        return processes.living(said.pid)
 
     def groups(self) -> set[int]:
         """The process groups of its attempts that have not ended, where still its own.
 
-        A group's number is free again only once the group is empty.
+        A group's number is free again only once the group is empty, or the machine
+        has booted: then it is a stranger's.
         """
+        if self._is_of_an_earlier_boot():
+            return set()
         open_: dict[str, JournalLine] = {}
         for line in self._journal():
             if line.event == "started":
@@ -83,6 +90,16 @@ class Vm:
             for line in open_.values()
             if processes.living(line.pid) is None or is_same(line.pid, line.began)
         }
+
+    def _is_of_an_earlier_boot(self) -> bool:
+        try:
+            return self._boot_file.read_text() != processes.boot()
+        except FileNotFoundError:
+            return False
+
+    @property
+    def _boot_file(self) -> Path:
+        return self.folder / "boot"
 
     def _journal(self) -> Iterator[JournalLine]:
         try:

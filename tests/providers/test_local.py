@@ -2,11 +2,13 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import stat
 import subprocess
 import sys
 from pathlib import Path
 
+import msgspec
 import psutil
 import pytest
 
@@ -19,6 +21,7 @@ from iris.providers.contract import Phase
 from iris.wire import decode
 from tests.support.eventually import eventually
 from tests.support.local_cloud import (
+    CONFIG,
     GROUP,
     REQUEST,
     a_provider,
@@ -37,6 +40,22 @@ def started(*words, vm=None, **options):
     """A process that sleeps, of a session of its own; by default of no VM."""
     environment = {"PATH": os.environ["PATH"], **({"IRIS_VM": str(vm)} if vm else {})}
     return subprocess.Popen(words, env=environment, start_new_session=True, **options)
+
+
+class HastyClock(RealClock):
+    """Runs ahead by more than any patience at each look."""
+
+    def __init__(self):
+        super().__init__()
+        self._ahead = 0.0
+
+    def now(self):
+        self._ahead += 1000.0
+        return super().now() + self._ahead
+
+
+def all_of(provider):
+    return provider.list_slices().slices
 
 
 def has_ended(pid):
@@ -206,6 +225,38 @@ def test_a_group_whose_number_another_program_got_is_left_alone(slice_folder):
     assert stranger.poll() is None
     stranger.kill()
     stranger.wait()
+
+
+def test_after_a_reboot_no_recorded_number_is_taken_for_a_process(slice_folder):
+    leader = started("sh", "-c", "sleep 1000 & echo $!", stdout=subprocess.PIPE)
+    stranger = int(leader.stdout.readline())  # in a group whose leader is dead
+    leader.wait()
+    leader.stdout.close()
+    line = {"event": "started", "at": 1.0, "uid": "a-1", "pid": leader.pid}
+    for index in range(4):
+        (slice_folder / f"vm-{index}" / "boot").write_text("another boot")
+    with (slice_folder / "vm-0" / "journal").open("a") as journal:
+        journal.write(json.dumps({**line, "began": 1.0}) + "\n")
+
+    assert phase_of(a_provider()) is Phase.STOPPED
+    a_provider().delete_slice(REQUEST.name, "local")
+
+    assert not has_ended(stranger)
+    os.kill(stranger, signal.SIGKILL)
+
+
+def test_a_vm_that_does_not_end_makes_its_own_slice_unclear_only(slice_folder):
+    other = msgspec.structs.replace(REQUEST, name="mine-2", uid="s-2")
+    a_provider().create_slice(other)
+    eventually(lambda: {each.phase for each in all_of(a_provider())} == {Phase.UP})
+    keeper_of(slice_folder, 0).kill()
+    eventually(lambda: has_ended(keeper_of(slice_folder, 0).pid))
+
+    first, second = all_of(load_provider(CONFIG, "c-1", HastyClock()))
+
+    assert (first.phase, second.phase) == (Phase.UNCLEAR, Phase.UP)
+    assert "do not end" in first.words
+    assert {each.phase for each in all_of(a_provider())} == {Phase.STOPPED, Phase.UP}
 
 
 def test_a_task_that_forks_without_end_ends_with_its_vm(slice_folder):

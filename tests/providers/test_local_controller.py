@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import os
 import signal
+import subprocess
 
 from iris.clock import RealClock
+from iris.processes import started_at
 from iris.providers import load_provider
 from iris.providers.contract import ControllerRequest, Phase
 from tests.support.eventually import eventually
@@ -35,11 +37,28 @@ def test_a_controller_whose_number_was_never_written_down_is_found(home):
     content = json.loads(file.read_bytes())
     file.write_text(json.dumps({**content, "pid": 0}))
 
-    assert provider.list_controllers()[0].phase is Phase.UP
+    eventually(lambda: provider.list_controllers()[0].phase is Phase.UP)
     provider.delete_controller()
 
     assert provider.list_controllers() == ()
     assert processes_in(home) == []
+
+
+def test_a_controller_is_known_by_its_start_before_its_words_can_be_read(home):
+    provider = a_provider()
+    provider.create_controller(ControllerRequest("c-1", TEXT))
+    provider.delete_controller()
+    wordless = subprocess.Popen(["sleep", "1000"])
+    labels = {"cluster_uid": "c-1", "created_at": 1.0, "pid": wordless.pid}
+    file = home / "local" / "mine" / "controller" / "machine.json"
+
+    file.write_text(json.dumps({**labels, "began": started_at(wordless.pid)}))
+    assert provider.list_controllers()[0].phase is Phase.UP
+    file.write_text(json.dumps({**labels, "began": 1.0}))
+    assert provider.list_controllers()[0].phase is Phase.STOPPED
+
+    wordless.kill()
+    wordless.wait()
 
 
 def test_a_controller_that_does_not_stop_by_itself_is_killed(home):
