@@ -202,6 +202,8 @@ class FakeController:
 def _answers_of(controller: FakeController) -> type[BaseHTTPRequestHandler]:
     class Answers(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+        disable_nagle_algorithm = True
+        wbufsize = -1  # an answer leaves whole
 
         def log_message(self, *_: object) -> None:
             pass
