@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import signal
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 
+import psutil
 import pytest
 
 from iris.domain.states import AttemptState, JobState, TaskState
@@ -96,7 +98,8 @@ def kill_keeper(cluster, vm):
 
 def kill_vm(cluster, vm):
     for process in cluster.all_of_vm(vm):
-        process.kill()
+        with suppress(psutil.NoSuchProcess):  # it ended with one killed before it
+            process.kill()
 
 
 @pytest.mark.parametrize("kill", [kill_keeper, kill_vm])
@@ -192,6 +195,4 @@ def test_of_two_terminals_that_start_the_same_cluster_one_wins(make_cluster):
 
 
 def _is_alive(pid):
-    import psutil
-
     return psutil.pid_exists(pid) and psutil.Process(pid).status() != "zombie"
