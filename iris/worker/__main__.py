@@ -12,6 +12,7 @@ from iris.clock import RealClock
 from iris.errors import IrisError
 from iris.worker.discovery import read_metadata
 from iris.worker.folders import VmFolder
+from iris.worker.former import end_former
 from iris.worker.keeper import Keeper
 
 
@@ -20,23 +21,29 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="iris.worker", description=__doc__)
     parser.add_argument("--vm", type=Path, required=True, help="the VM's folder")
     folder = VmFolder(parser.parse_args().vm.absolute())
-    try:
-        read_metadata(folder)
-    except IrisError as error:
-        sys.stderr.write(f"iris.worker: {error}\n")
-        return error.exit_status
     logging.basicConfig(
         stream=sys.stderr,
         level=logging.INFO,
         format="%(asctime)s %(levelname)s keeper %(message)s",
     )
+    try:
+        read_metadata(folder)
+        return _keep(folder)
+    except IrisError as error:
+        sys.stderr.write(f"iris.worker: {error}\n")
+        return error.exit_status
+
+
+def _keep(folder: VmFolder) -> int:
+    clock = RealClock()
     with folder.lock.open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             sys.stderr.write(f"iris.worker: {folder.root} has a keeper already\n")
             return 0
-        Keeper(folder, RealClock()).run()
+        end_former(folder, clock)
+        Keeper(folder, clock).run()
     return 0
 
 

@@ -72,8 +72,8 @@ class Supervision:
             return
         finally:
             theirs.close()
-        # seconds, so that it grows over a reboot too, of which nothing is remembered
-        self.epoch = max(self.epoch + 1, int(self._clock.now()))
+        # the time, so that it grows over a reboot too, of which nothing is remembered
+        self.epoch = max(self.epoch + 1, int(self._clock.now() * 1000))
         self._started_at = self._clock.now()
         self._line, self._reader, self._unsent = ours, Reader(), bytearray()
         self._selector.register(ours, selectors.EVENT_READ)

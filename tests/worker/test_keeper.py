@@ -10,7 +10,7 @@ import pytest
 
 from iris.domain.jobs import EndCause
 from iris.domain.states import AttemptState
-from iris.processes import is_same, send
+from iris.processes import is_same, send, started_at
 from tests.support.eventually import eventually
 
 
@@ -64,7 +64,7 @@ def test_a_frozen_agent_does_not_stop_its_keeper(vm):
     agent = psutil.Process(vm.agent())
 
     agent.suspend()
-    eventually(lambda: not psutil.pid_exists(pid))
+    eventually(lambda: started_at(pid) is None)
     agent.resume()
 
     assert vm.ended("a-1").cause is EndCause.TIMED_OUT
@@ -124,8 +124,28 @@ def test_a_killed_keeper_takes_its_agent_along_and_starts_nothing_anew(vm):
     vm.keeper.wait()
 
     # what is left the provider ends, who sees the dead keeper
-    eventually(lambda: not psutil.pid_exists(agent))
+    eventually(lambda: started_at(agent) is None)
     assert vm.pids() == vm.pids_of("a-1")
+
+
+def test_a_keeper_after_a_killed_one_is_another_boot_and_ends_what_was_left(vm):
+    vm.controller.run("a-1", "sleep", "1000")
+    vm.is_running("a-1")
+    (former,) = vm.pids_of("a-1")
+    first = vm.controller.heartbeats[-1]
+    vm.keeper.kill()
+    vm.keeper.wait()
+    del vm.controller.wanted["a-1"]
+    vm.controller.run("a-2", "true")
+
+    vm.keeper = vm.start_keeper()
+    vm.ended("a-2")
+
+    last = vm.controller.heartbeats[-1]
+    assert started_at(former) is None
+    assert (last.worker_uid, last.seq > first.seq) == (first.worker_uid, True)
+    assert last.boot_id != first.boot_id
+    assert "a-1" not in {each.name for each in (vm.root / "attempts").iterdir()}
 
 
 def test_a_keeper_that_is_asked_to_end_ends_everything_of_its_vm(vm):

@@ -23,6 +23,9 @@ log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
+# An epoch is a time in milliseconds: numbers have room for a million heartbeats in
+# each, and 63 bits last for centuries.
+EPOCH_SHIFT = 20
 REFUSALS = 3  # in a row, before what runs here is ended for them
 REFUSAL_PAUSE = 1.0  # seconds between them
 _REFUSED = (Conflict, NotAllowed, NotAuthenticated, NotThere)
@@ -60,7 +63,7 @@ class Heart:
     def beat_on(self, worker_uid: str, hello: Hello, nudges: NudgePort) -> NoReturn:
         """Beat for ever; ends what runs here when the cluster has no use for us."""
         path = f"/v1/workers/{worker_uid}/heartbeat"
-        self._seq = hello.epoch << 32
+        self._seq = hello.epoch << EPOCH_SHIFT
 
         def beat() -> tuple[Heartbeat, HeartbeatAnswer]:
             # cleared first: what changes from here on rides in the next one
