@@ -11,6 +11,7 @@ from iris.domain.states import JobState, TaskState
 from iris.planning.autoscaler import plan_capacity
 from iris.planning.explain import explain_job, next_step
 from iris.planning.scheduler import plan_assignments
+from iris.planning.snapshot import PendingJob, Snapshot
 from iris.simulation.cloud import SimulatedCloud
 from iris.simulation.controller import SimulatedController
 from iris.simulation.truth import BrokenPromise, Truth
@@ -19,7 +20,9 @@ from iris.simulation.world import MINUTE, World
 # An unowned slice is deleted after the planning's grace; to that come a stale or
 # missing listing, calls that fail, and the time in which the controller was down.
 UNOWNED_FOR = 20 * MINUTE
-REASONS_EVERY = 10 * MINUTE  # reasons cost as much as a plan, so they are sampled
+# A reason costs as much as a plan: after each step one job that waits is explained,
+# another each time, and all of them this often.
+REASONS_EVERY = 10 * MINUTE
 MOST_EXPLAINED = 20
 IDLE = 10.0  # seconds; longer than any wake of a loop takes here
 NO_SUSPICION = (-1, 0.0, "")  # seq, until when it may last, what is left undone
@@ -62,10 +65,13 @@ class Promises:
             with state.reading() as tables:
                 self._check_jobs(tables)
                 self._check_bounds(tables)
+                self._check_owners(tables)
+                self._check_slices(tables)
+                next_in_line = _one_that_waits(tables, state.seq, now)
+            if next_in_line is not None:
+                self._check_reason(state.snapshot(), next_in_line)
         if now >= self._reasons_at:
             self._reasons_at = now + REASONS_EVERY
-            with state.reading() as tables:
-                self._check_owners(tables)
             self._check_reasons(state)
             self._suspect_delay(state)
         elif self._suspicion is not NO_SUSPICION:
@@ -166,17 +172,21 @@ class Promises:
             if self._uptime - since > UNOWNED_FOR:
                 raise BrokenPromise(f"nobody owns {name}, and nobody deletes it")
 
-    def _check_reasons(self, state: State) -> None:
-        snapshot, now = state.snapshot(), self._world.now
-        for pending in snapshot.pending[:MOST_EXPLAINED]:
-            told = explain_job(snapshot, pending, now)
-            if not told.because or not told.next_step:
-                raise BrokenPromise(f"nobody says why {pending.job.name} waits: {told}")
-        groups = {group.name: group for group in snapshot.groups}
-        for row in snapshot.slices:
-            step = next_step(row, groups.get(row.group), now)
+    def _check_slices(self, tables: Tables) -> None:
+        for row in tables.slices.values():
+            step = next_step(row, tables.groups.get(row.group), self._world.now)
             if not row.because or not step:
                 raise BrokenPromise(f"slice {row.name} is {row.state} without a reason")
+
+    def _check_reasons(self, state: State) -> None:
+        snapshot = state.snapshot()
+        for pending in snapshot.pending[:MOST_EXPLAINED]:
+            self._check_reason(snapshot, pending)
+
+    def _check_reason(self, snapshot: Snapshot, pending: PendingJob) -> None:
+        told = explain_job(snapshot, pending, self._world.now)
+        if not told.because or not told.next_step:
+            raise BrokenPromise(f"nobody says why {pending.job.name} waits: {told}")
 
     def _suspect_delay(self, state: State) -> None:
         """Is something left for later that could be done at once?"""
@@ -237,3 +247,8 @@ class Promises:
         except KeyError:
             return None  # it was never touched
         return task
+
+
+def _one_that_waits(tables: Tables, turn: int, now: float) -> PendingJob | None:
+    uids = list(tables.tasks)
+    return tables.tasks[uids[turn % len(uids)]].pending(now) if uids else None
