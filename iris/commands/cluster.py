@@ -61,7 +61,7 @@ def stop(
     session = open_session(config, cluster)
     if dry_run:
         steps = operation.plan_stop(session, keep_slices=keep_slices)
-        return _show_steps((*steps, "dry: --no-dry-run does it"), json)
+        return _show_steps(steps, json, way_out="--no-dry-run does it")
     wait = seconds(wait_timeout) or 0.0
     stopped = operation.stop(session, tell, keep_slices=keep_slices, wait=wait)
     show(stopped, f"cluster {stopped.cluster} is stopped", as_json=json)
@@ -120,5 +120,6 @@ def plan(
     show(found, lambda: cluster_plan(found), as_json=json)
 
 
-def _show_steps(steps: tuple[str, ...], as_json: bool) -> None:
-    show(steps, "\n".join(f"would {step}" for step in steps), as_json=as_json)
+def _show_steps(steps: tuple[str, ...], as_json: bool, way_out: str = "") -> None:
+    lines = [*(f"would {step}" for step in steps), way_out]
+    show(steps, "\n".join(filter(None, lines)), as_json=as_json)

@@ -119,15 +119,6 @@ class State(Kernel):
         with self._change() as change:
             workers.report_phase(change, report)
 
-    def may_join(self, slice_name: str, index: int, token_hash: str) -> bool:
-        """Is it the join token of that VM?"""
-        with self._lock:
-            slice_ = self._tables.slices.get(slice_name)
-            if slice_ is None:
-                return False
-            expected = hash_token(self._join_token(slice_.uid, index))
-            return hmac.compare_digest(expected, token_hash)
-
     def heartbeat(self, heartbeat: Heartbeat) -> HeartbeatAnswer:
         """Take what a worker observed; say what it should do. Raises NotThere."""
         with self._change() as change:

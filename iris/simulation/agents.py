@@ -90,13 +90,6 @@ class SimulatedAgent:
             if is_same and run.state is AttemptState.RUNNING:
                 self._finish(run, AttemptState.FAILED, 1, EndCause.EXITED)
 
-    def _end_all_runs(self) -> None:
-        runs, self._runs = self._runs, {}
-        for run in runs.values():
-            if run.is_live and run.spec is not None:
-                self._around.truth.end(run.spec)
-                self._tell_siblings(run.spec)
-
     # -- heartbeats ------------------------------------------------------------------
 
     def beat_within(self, seconds: float) -> None:
