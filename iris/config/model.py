@@ -7,14 +7,37 @@ from typing import Annotated
 
 import msgspec
 
+from iris.config.cloud import (
+    BootDiskConfig,
+    GcpConfig,
+    SshConfig,
+    StateDiskConfig,
+)
 from iris.config.kinds import AcceleratorType, Amount, Many, Named, OneOf, Text, Whole
 from iris.config.measures import Duration, Size
 from iris.config.shapes import resources_of
+from iris.config.words import (
+    ABOVE_ZERO,
+    ANY_WHOLE,
+    IMAGE,
+    LABEL_NAME,
+    LABEL_WORDS,
+    MOST,
+    NOT_NEGATIVE,
+    OWNER_LABEL_NAME,
+    OWNER_LABEL_WORDS,
+    SCOPE,
+    SERVICE_ACCOUNT,
+    TAG,
+    TOKEN,
+    ZONE,
+    Flag,
+)
 from iris.domain.accelerators import CATALOGUE
 from iris.domain.fleet import ScaleGroup
 from iris.domain.jobs import Capacity
 
-MOST = 1_000_000_000
+SCOPES = "https://www.googleapis.com/auth"
 CLUSTER_NAME = Text(
     r"[a-z]([-a-z0-9]{0,28}[a-z0-9])?",
     "1 to 30 lower-case letters, digits and -, a letter first, no - last",
@@ -23,18 +46,6 @@ GROUP_NAME = Text(
     r"[a-z0-9]([-_a-z0-9]*[a-z0-9])?",
     "lower-case letters, digits, - and _, none of the last two at either end",
 )
-ZONE = Text(r"[a-z]([-a-z0-9]{0,61}[a-z0-9])?", "a zone such as europe-west4-b")
-LABEL_NAME = Text(
-    r"[a-z]([-_./a-z0-9]{0,61}[a-z0-9])?",
-    "names of lower-case letters, digits and -_./, at most 63",
-)
-LABEL_WORDS = Text(
-    r"[-_.a-z0-9A-Z]{0,63}", "text of letters, digits and -_. (a number in quotes)"
-)
-NOT_NEGATIVE = Whole(0, MOST, "a whole number of 0 or more")
-ABOVE_ZERO = Whole(1, MOST, "a whole number above 0")
-ANY_WHOLE = Whole(-MOST, MOST, "a whole number")
-TOKEN = Text(r"[a-z0-9][-.a-z0-9]{0,62}", "lower-case letters, digits, - and .")
 
 
 class Runtime(StrEnum):
@@ -51,12 +62,18 @@ class ProviderConfig(msgspec.Struct, frozen=True):
     """Where slices come from: exactly one of these."""
 
     local: LocalConfig | None = None
+    gcp: GcpConfig | None = None
 
     @property
     def kind(self) -> str:
         """The name of the provider's module."""
         names = self.__struct_fields__
         return next(name for name in names if getattr(self, name) is not None)
+
+    @property
+    def zone(self) -> str:
+        """Where a group's slices lie that names no zones."""
+        return self.gcp.zone if self.gcp else self.kind
 
 
 class ControllerConfig(msgspec.Struct, frozen=True):
@@ -65,11 +82,27 @@ class ControllerConfig(msgspec.Struct, frozen=True):
     port: Annotated[int, Whole(0, 65535, "a port from 1 to 65535, or 0 for any")] = (
         10000
     )
+    image: Annotated[str, IMAGE] = ""
+    machine_type: Annotated[str, TOKEN] = "n2-standard-4"
+    service_account: Annotated[str, SERVICE_ACCOUNT] = ""
+    scopes: Annotated[tuple[str, ...], Many(SCOPE)] = (f"{SCOPES}/cloud-platform",)
+    external_ip: Annotated[bool, Flag()] = True
+    tags: Annotated[tuple[str, ...], Many(TAG)] = ()
+    boot_disk: BootDiskConfig = BootDiskConfig()
+    state_disk: StateDiskConfig = StateDiskConfig()
 
 
 class WorkerConfig(msgspec.Struct, frozen=True):
-    """What runs attempts, and when a silent worker is given up."""
+    """What runs on every VM of a slice, and when a silent worker is given up."""
 
+    image: Annotated[str, IMAGE] = ""
+    service_account: Annotated[str, SERVICE_ACCOUNT] = ""
+    scopes: Annotated[tuple[str, ...], Many(SCOPE)] = (
+        f"{SCOPES}/devstorage.read_only",
+    )
+    external_ip: Annotated[bool, Flag()] = True
+    tags: Annotated[tuple[str, ...], Many(TAG)] = ()
+    boot_disk: BootDiskConfig = BootDiskConfig()
     runtime: Annotated[Runtime, OneOf(Runtime)] = Runtime.PROCESS
     suspect_after: Annotated[float, Duration(1.0)] = 15.0
     lost_after: Annotated[float, Duration(2.0)] = 60.0
@@ -119,6 +152,8 @@ class ClusterConfig(msgspec.Struct, frozen=True, kw_only=True):
     worker: WorkerConfig = WorkerConfig()
     autoscaler: AutoscalerConfig = AutoscalerConfig()
     retention: RetentionConfig = RetentionConfig()
+    ssh: SshConfig = SshConfig()
+    labels: Annotated[dict[str, str], Named(OWNER_LABEL_NAME, OWNER_LABEL_WORDS)] = {}
     scale_groups: Annotated[dict[str, GroupConfig], GROUP_NAME]
 
     def groups(self) -> tuple[ScaleGroup, ...]:
@@ -134,7 +169,7 @@ class ClusterConfig(msgspec.Struct, frozen=True, kw_only=True):
             accelerator=group.accelerator,
             vms=kind.vms if kind else 1,
             resources=resources_of(group),
-            zones=group.zones or (self.provider.kind,),
+            zones=group.zones or (self.provider.zone,),
             capacity=group.capacity,
             min_slices=group.min_slices,
             max_slices=group.max_slices,

@@ -14,6 +14,7 @@ from iris.paths import examples_folder
 
 _DEFAULT = re.compile(r"\s*Default:? (?P<words>[^.]*)\.$")
 _KEY = re.compile(r"(?P<indent> *)(?P<key>[a-z][a-z0-9_]*):")
+_COMMENTED = ("reference.yaml", "local.yaml")
 _HEAD = """\
 # The cluster file
 
@@ -52,8 +53,9 @@ def render_reference() -> str:
 
 def lines() -> list[Line]:
     """Every key there is, in the order of the structs."""
-    text = (examples_folder() / "reference.yaml").read_text()
-    comments = comments_by_path(text)
+    # a file has one provider: the reference file the cloud, the other this machine
+    texts = [(examples_folder() / name).read_text() for name in _COMMENTED]
+    comments = comments_by_path(texts[1]) | comments_by_path(texts[0])
     return list(_lines_of(ClusterConfig, "", comments))
 
 

@@ -8,10 +8,15 @@ from pathlib import Path
 from iris.clock import Clock
 from iris.config import ClusterConfig
 from iris.errors import BadClusterFile
-from iris.providers.contract import Provider
+from iris.providers.contract import Provider, Surroundings
 
 
-def load_provider(config: ClusterConfig, cluster_uid: str, clock: Clock) -> Provider:
+def load_provider(
+    config: ClusterConfig,
+    cluster_uid: str,
+    clock: Clock,
+    surroundings: Surroundings = Surroundings(),
+) -> Provider:
     """The provider that the cluster file names. Raises BadClusterFile."""
     kind = config.provider.kind
     if kind not in known_providers():
@@ -20,7 +25,7 @@ def load_provider(config: ClusterConfig, cluster_uid: str, clock: Clock) -> Prov
             hint=f"There is: {', '.join(known_providers())}.",
         )
     made: Provider = import_module(f"iris.providers.{kind}").Provider(
-        config, cluster_uid, clock
+        config, cluster_uid, clock, surroundings
     )
     return made
 

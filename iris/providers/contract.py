@@ -6,12 +6,23 @@ A provider's effects are safe to call twice. It raises the types under
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from enum import StrEnum
 from typing import Protocol
 
 import msgspec
 
+from iris.domain.endpoints import Endpoints
 from iris.domain.fleet import ScaleGroup
+
+
+class Surroundings(msgspec.Struct, frozen=True):
+    """What a provider is handed beside the cluster file."""
+
+    endpoints: Endpoints = Endpoints()
+    ssh_keys: str = ""  # "USER:TYPE KEY" lines that new VMs let in; no secret
+    # A file of a controller's machine, by its name: only the laptop's side has SSH.
+    read_over_ssh: Callable[[ControllerMachine, str], bytes] | None = None
 
 
 class Phase(StrEnum):
@@ -46,6 +57,7 @@ class CloudSlice(msgspec.Struct, frozen=True):
     phase: Phase
     created_at: float  # seconds since the epoch, 0 where the cloud does not say
     words: str = ""  # the cloud's own, where something is wrong
+    controller_url: str = ""  # as its VMs are told; empty: they find it themselves
 
 
 class Listing(msgspec.Struct, frozen=True):
@@ -73,21 +85,23 @@ class ControllerMachine(msgspec.Struct, frozen=True):
     phase: Phase
     created_at: float
     address: str = ""  # host:port of its API, empty while it is not known
+    ssh_address: str = ""  # where it answers SSH; empty: its API needs no tunnel
 
 
 class Leftover(msgspec.Struct, frozen=True):
     """Anything of this cluster that exists; what `cleanup` shows and deletes."""
 
-    kind: str  # "controller", "slice", "disk"
+    kind: str  # "controller", "queued-resource", "slice", "disk"
     name: str
     cluster_uid: str
     zone: str
     created_at: float
     words: str = ""
+    price: float | None = None  # USD an hour as listed, None where it is not known
 
 
 class Provider(Protocol):
-    """Made as `Provider(config: ClusterConfig, cluster_uid: str, clock: Clock)`.
+    """Made as `Provider(config, cluster_uid, clock, surroundings)`.
 
     With an empty `cluster_uid` it answers for every uid of the cluster's name.
     """
@@ -102,6 +116,12 @@ class Provider(Protocol):
 
     def list_slices(self) -> Listing:
         """Every slice of this cluster; a zone that did not answer is named."""
+
+    def announce_controller(self, name: str, zone: str, controller_url: str) -> None:
+        """Tell the VMs of a slice where the controller is now.
+
+        Raises Unavailable while the cloud takes no change of the slice.
+        """
 
     # -- what the laptop's side needs ----------------------------------------
 

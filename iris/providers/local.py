@@ -23,6 +23,7 @@ from iris.providers.contract import (
     Leftover,
     Listing,
     SliceRequest,
+    Surroundings,
 )
 
 
@@ -39,7 +40,13 @@ def _in_the_clouds_words() -> Iterator[None]:
 class Provider:
     """Slices and controller of one cluster as processes of this machine."""
 
-    def __init__(self, config: ClusterConfig, cluster_uid: str, clock: Clock) -> None:
+    def __init__(
+        self,
+        config: ClusterConfig,
+        cluster_uid: str,
+        clock: Clock,
+        _surroundings: Surroundings = Surroundings(),
+    ) -> None:
         folder = iris_home() / "local" / config.name
         self._cluster_uid = cluster_uid
         self._clock = clock
@@ -66,6 +73,9 @@ class Provider:
         )
         found = tuple(look for look in looks if look is not None)
         return Listing(began_at, found, lag=0.0)  # folders are there at once
+
+    def announce_controller(self, name: str, zone: str, controller_url: str) -> None:
+        """Nothing: the VMs read the controller's own file."""
 
     # -- what the laptop's side needs ----------------------------------------
 

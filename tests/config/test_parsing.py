@@ -112,7 +112,7 @@ def test_a_group_takes_the_scale_down_delay_of_the_autoscaler():
         (f"{MINIMAL}name: other\n", "line 5: the key 'name' stands twice, first in"),
         (f"{MINIMAL}worked: {{}}\n", "worked: unknown key; the nearest is 'worker'"),
         (f"{MINIMAL}1: 2\n", "1: unknown key; known here: name, provider"),
-        (MINIMAL.replace("local", "gcp"), "provider/gcp: unknown key; known here: l"),
+        (MINIMAL.replace("local", "gcp"), "provider/gcp: the key 'project' is missing"),
         (MINIMAL.replace("local: {}", ""), "provider: expected exactly one of: local"),
         (MINIMAL.replace("mine", "Mine"), "name: expected 1 to 30 lower-case"),
         (MINIMAL.replace("mine", "x" * 31), "name: expected 1 to 30 lower-case"),

@@ -1,0 +1,43 @@
+"""Where a cloud's services answer; empty means the cloud's own addresses."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from urllib.parse import urlsplit
+
+import msgspec
+
+_BY_VARIABLE = {
+    "IRIS_COMPUTE_URL": "compute_url",
+    "IRIS_TPU_URL": "tpu_url",
+    "IRIS_RESOURCE_MANAGER_URL": "resource_manager_url",
+}
+
+
+class Endpoints(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Base URLs without a path: `http://127.0.0.1:4443`."""
+
+    compute_url: str = ""
+    tpu_url: str = ""
+    resource_manager_url: str = ""
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str]) -> Endpoints:
+        """As IRIS_COMPUTE_URL and its kin say."""
+        named = {f: environment.get(v, "") for v, f in _BY_VARIABLE.items()}
+        return cls(**named)
+
+    def variables(self) -> dict[str, str]:
+        """The other way round, for a program that is started."""
+        return {v: getattr(self, f) for v, f in _BY_VARIABLE.items()}
+
+    @property
+    def are_of_this_machine(self) -> bool:
+        """Is any of them on loopback? Then nothing else may be spoken to."""
+        return any(is_loopback(getattr(self, f)) for f in _BY_VARIABLE.values())
+
+
+def is_loopback(url: str) -> bool:
+    """Does a URL lead to this machine?"""
+    host = urlsplit(url).hostname or ""
+    return host == "localhost" or host.startswith("127.") or host == "::1"

@@ -1,0 +1,1 @@
+"""A stand-in for Google Cloud on this machine: its APIs over HTTP, VMs that boot."""
