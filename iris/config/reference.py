@@ -124,4 +124,13 @@ def _default(kind: Kind, value: object) -> str:
         kind.read(written)
     except Refused:
         return ""
-    return f"`{written}`" if written != {} else ""
+    return f"`{_as_yaml(written)}`" if written != {} else ""
+
+
+def _as_yaml(written: object) -> str:
+    """As a person writes it in a cluster file."""
+    if isinstance(written, bool):
+        return str(written).lower()
+    if isinstance(written, list):
+        return f"[{', '.join(map(_as_yaml, written))}]"
+    return str(written)
