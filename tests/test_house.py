@@ -105,6 +105,8 @@ def _requirements():
 
 def _package(requirement):
     name = requirement.split(">")[0].lower()
+    if name.startswith("google-"):
+        return "google"  # one name for the packages of many
     return {"pyyaml": "yaml"}.get(name, name.replace("-", "_"))
 
 

@@ -10,7 +10,7 @@ import msgspec
 _BY_VARIABLE = {
     "IRIS_COMPUTE_URL": "compute_url",
     "IRIS_TPU_URL": "tpu_url",
-    "IRIS_RESOURCE_MANAGER_URL": "resource_manager_url",
+    "IRIS_RESOURCE_MANAGER_URL": "projects_url",
 }
 
 
@@ -19,7 +19,7 @@ class Endpoints(msgspec.Struct, frozen=True, omit_defaults=True):
 
     compute_url: str = ""
     tpu_url: str = ""
-    resource_manager_url: str = ""
+    projects_url: str = ""  # Cloud Resource Manager
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Endpoints:
@@ -39,5 +39,5 @@ class Endpoints(msgspec.Struct, frozen=True, omit_defaults=True):
 
 def is_loopback(url: str) -> bool:
     """Does a URL lead to this machine?"""
-    host = urlsplit(url).hostname or ""
-    return host == "localhost" or host.startswith("127.") or host == "::1"
+    name = urlsplit(url).hostname or ""
+    return name in ("localhost", "::1") or name.startswith("127.")
