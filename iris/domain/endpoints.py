@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from ipaddress import ip_address
 from urllib.parse import urlsplit
 
 import msgspec
@@ -40,4 +41,7 @@ class Endpoints(msgspec.Struct, frozen=True, omit_defaults=True):
 def is_loopback(url: str) -> bool:
     """Does a URL lead to this machine?"""
     name = urlsplit(url).hostname or ""
-    return name in ("localhost", "::1") or name.startswith("127.")
+    try:
+        return ip_address(name).is_loopback
+    except ValueError:
+        return name == "localhost"
