@@ -45,7 +45,7 @@ def main() -> None:
 
 
 def _start_to_first_result() -> float:
-    with _home():
+    with home():
         try:
             started = seconds_of([INV, "cluster.start", *CONFIG])
             return started + seconds_of(FIRST_JOB)
@@ -67,7 +67,7 @@ def _submission_delays() -> Iterator[float]:
 
 @contextmanager
 def _cluster() -> Iterator[None]:
-    with _home():
+    with home():
         try:
             seconds_of([INV, "cluster.start", *CONFIG])
             yield
@@ -76,7 +76,7 @@ def _cluster() -> Iterator[None]:
 
 
 @contextmanager
-def _home() -> Iterator[None]:
+def home() -> Iterator[None]:
     """A home of its own, so that no cluster of a person's is touched."""
     before = os.environ.get("IRIS_HOME")
     with tempfile.TemporaryDirectory() as folder:
