@@ -20,6 +20,8 @@ from iris.controller.transitions import jobs
 from iris.domain.fleet import ScaleGroup, Worker
 from iris.planning.snapshot import MOST_LATE, Gang, Snapshot, WorkerLoad
 
+DEAF_AFTER = 3  # nudges of which none arrived
+
 
 class Tuning(msgspec.Struct, frozen=True):
     """Who the cluster is, and how often its workers speak."""
@@ -111,6 +113,20 @@ class Kernel:
         tuning = self.tuning
         wanted = len(self._tables.workers) / tuning.heartbeats_per_second
         return min(max(wanted, tuning.shortest_interval), tuning.longest_interval)
+
+    def interval_of(self, worker_uid: str) -> float:
+        """The shortest for a worker whom no nudge reaches: UDP is blocked there."""
+        tables = self._tables
+        sent, arrived = tables.nudged.get(worker_uid, 0), tables.nudges.get(worker_uid)
+        is_deaf = sent >= DEAF_AFTER and not arrived
+        return self.tuning.shortest_interval if is_deaf else self.interval()
+
+    def note_nudge(self, worker_uid: str) -> None:
+        """A nudge left for a worker; its heartbeats say how many arrived."""
+        with self._lock:
+            if worker_uid in self._tables.workers:
+                nudged = self._tables.nudged
+                nudged[worker_uid] = nudged.get(worker_uid, 0) + 1
 
     def note_stall(self) -> None:
         """The controller itself stood still: silence until now means nothing."""

@@ -7,6 +7,7 @@ import socket
 
 from iris.controller.change import Changed
 from iris.controller.state import State
+from iris.domain.fleet import Worker
 
 
 class Nudger:
@@ -26,14 +27,15 @@ class Nudger:
             workers = [tables.workers.get(uid) for uid in changed.workers]
         for worker in workers:
             if worker is not None and worker.nudge_port:
-                self._send((worker.address, worker.nudge_port))
+                self._send(worker)
 
-    def _send(self, address: tuple[str, int]) -> None:
+    def _send(self, worker: Worker) -> None:
         # a full buffer, a closed port or a closed socket only delays the worker
         # until its next heartbeat
         with contextlib.suppress(OSError):
-            self._socket.sendto(b"", address)
+            self._socket.sendto(b"", (worker.address, worker.nudge_port))
             self.sent += 1
+            self._state.note_nudge(worker.uid)
 
     def close(self) -> None:
         """Send nothing any more."""

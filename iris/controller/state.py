@@ -138,7 +138,7 @@ class State(Kernel):
                 raise NotThere(f"worker {heartbeat.worker_uid} is gone")
             return HeartbeatAnswer(
                 seq=self._seq,
-                interval=self.interval(),
+                interval=self.interval_of(heartbeat.worker_uid),
                 attempts=reports.desired_attempts(self._tables, heartbeat),
             )
 

@@ -136,6 +136,7 @@ class Tables:
         self.heard: dict[str, float] = {}  # worker uid -> receipt of its heartbeat
         self.heartbeat_seqs: dict[str, int] = {}
         self.nudges: dict[str, int] = {}  # as the workers counted them
+        self.nudged: dict[str, int] = {}  # as we sent them
         self.waiting: dict[str, str] = {}  # job uid -> why its tasks wait
         self._put: dict[type, Callable[[Any], None]] = {
             Job: self._put_job,
@@ -256,6 +257,7 @@ class Tables:
             self.heard.pop(worker.uid, None)
             self.heartbeat_seqs.pop(worker.uid, None)
             self.nudges.pop(worker.uid, None)
+            self.nudged.pop(worker.uid, None)
 
     def _load(self, restored: Restored) -> None:
         for job in restored.jobs:

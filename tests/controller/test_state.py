@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from msgspec.structs import replace
 
 from iris.domain.jobs import JobSpec
 from iris.domain.resources import Resources
@@ -250,6 +251,19 @@ def test_a_drained_cluster_makes_no_slices_until_it_is_resumed():
 
     assert while_draining == ()
     assert len(fleet.state.commit_capacity(create)) == 1
+
+
+def test_a_worker_that_no_nudge_reaches_speaks_every_second():
+    fleet = Fleet()
+    (worker,) = fleet.boot(CPU)
+    fleet.state.tuning = replace(fleet.state.tuning, heartbeats_per_second=0.2)
+    usual = fleet.beat(worker).interval
+
+    for _ in range(3):
+        fleet.state.note_nudge(worker.uid)
+
+    assert usual == 5.0
+    assert fleet.beat(worker).interval == 1.0
 
 
 def test_an_idle_heartbeat_writes_nothing():
