@@ -13,6 +13,7 @@ from pathlib import Path
 import msgspec
 
 from iris import wire
+from iris.domain.endpoints import Endpoints
 from iris.errors import NoCluster, UsageError
 from iris.files import make_private, write_private
 from iris.paths import iris_home
@@ -27,6 +28,8 @@ class Record(msgspec.Struct, frozen=True):
     url: str = ""  # of the controller when it was last seen; it may have moved
     rehearsal: bool = False
     started_at: float = 0.0
+    endpoints: Endpoints = Endpoints()  # of a rehearsal's emulator; empty: the cloud's
+    proxy_command: str = ""  # how SSH gets to its VMs, in place of what the file says
 
 
 def save(record: Record, *, config_text: str, token: str = "") -> None:

@@ -162,13 +162,17 @@ def _resume(session: Session, client: Client, say: Say) -> None:
 
 
 def _remember(session: Session, url: str, health: Health, config_text: str) -> Started:
-    before = records.find(session.cluster)
-    record = Record(
+    fresh = Record(
         cluster=session.cluster,
         cluster_uid=health.cluster_uid,
         config_path=session.config_path,
+        started_at=session.clock.now(),
+    )
+    record = msgspec.structs.replace(
+        records.find(session.cluster) or fresh,
+        cluster_uid=health.cluster_uid,
+        config_path=session.config_path,
         url=url,
-        started_at=before.started_at if before else session.clock.now(),
     )
     token = operator_token(session)
     records.save(record, config_text=config_text, token=token)

@@ -7,6 +7,8 @@ import secrets
 import threading
 from collections.abc import Callable
 
+from msgspec.structs import replace
+
 from iris.client import Client, records
 from iris.client.records import Record
 from iris.domain.views import Health
@@ -31,10 +33,11 @@ _NEVER = threading.Event()
 def remember_intent(session: Session) -> None:
     """Write the record before there is a cluster: `cleanup` then finds what comes."""
     before = records.find(session.cluster)
-    record = Record(
-        cluster=session.cluster,
-        cluster_uid=before.cluster_uid if before else f"c{secrets.token_hex(6)}",
+    fresh = Record(session.cluster, f"c{secrets.token_hex(6)}", session.config_path)
+    record = replace(  # what is known of a rehearsal stays known
+        before or fresh,
         config_path=session.config_path,
+        url="",
         started_at=session.clock.now(),
     )
     records.save(record, config_text=session.config_text)
