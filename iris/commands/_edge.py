@@ -13,6 +13,8 @@ from invoke.exceptions import Exit
 from invoke.parser.argument import Argument
 from invoke.tasks import Task, task
 
+from iris.commands._marks import marked
+
 CONFIG = {
     "config": "The cluster file; found as given, then in examples/.",
     "cluster": "A cluster of this machine, by its name.",
@@ -127,7 +129,7 @@ def _refuse_words() -> None:
 def tell(line: str) -> None:
     """One line of progress, beside the answer."""
     with suppress(BrokenPipeError):  # nobody listens
-        print(line, file=sys.stderr, flush=True)
+        print(marked(line), file=sys.stderr, flush=True)
 
 
 def show(answer: Any, text: str | Callable[[], str], *, as_json: bool = False) -> None:
@@ -138,7 +140,7 @@ def show(answer: Any, text: str | Callable[[], str], *, as_json: bool = False) -
         encoded = msgspec.json.format(msgspec.json.encode(answer), indent=2)
         print(encoded.decode())
     else:
-        print(text() if callable(text) else text)
+        print(marked(text() if callable(text) else text))
 
 
 def seconds(words: str | None, default: float | None = None) -> float | None:

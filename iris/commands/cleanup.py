@@ -17,9 +17,9 @@ def cleanup(
     dry_run: bool = True,
 ) -> None:
     """Delete the controller, all slices and the state of a cluster (dry)."""
+    from iris.commands._marks import open_session
     from iris.commands._texts import leftovers
     from iris.operations import cleanup as operation
-    from iris.session import open_session
 
     session = open_session(config, cluster)
     if dry_run:

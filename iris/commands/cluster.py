@@ -26,8 +26,8 @@ def start(
     dry_run: bool = False,
 ) -> None:
     """Start the controller and wait until it answers."""
+    from iris.commands._marks import open_session
     from iris.operations import cluster as operation
-    from iris.session import open_session
 
     session = open_session(config, cluster)
     if dry_run:
@@ -55,8 +55,8 @@ def stop(
     dry_run: bool = True,
 ) -> None:
     """Give the slices back and stop the controller; its state is kept (dry)."""
+    from iris.commands._marks import open_session
     from iris.operations import cluster as operation
-    from iris.session import open_session
 
     session = open_session(config, cluster)
     if dry_run:
@@ -77,8 +77,8 @@ def restart(
     dry_run: bool = False,
 ) -> None:
     """Restart the controller only; slices and what runs on them go on."""
+    from iris.commands._marks import open_session
     from iris.operations import cluster as operation
-    from iris.session import open_session
 
     session = open_session(config, cluster)
     if dry_run:
@@ -96,9 +96,9 @@ def status(
     json: bool = False,
 ) -> None:
     """Say how the cluster stands, and where it answers."""
+    from iris.commands._marks import open_session
     from iris.commands._texts import cluster_status
     from iris.operations import cluster as operation
-    from iris.session import open_session
 
     found = operation.status(open_session(config, cluster))
     show(found, lambda: cluster_status(found), as_json=json)
@@ -112,9 +112,9 @@ def plan(
     json: bool = False,
 ) -> None:
     """Say what the file would change, and what the autoscaler is about to do."""
+    from iris.commands._marks import open_session
     from iris.commands._texts import cluster_plan
     from iris.operations import cluster as operation
-    from iris.session import open_session
 
     found = operation.plan(open_session(config, cluster))
     show(found, lambda: cluster_plan(found), as_json=json)

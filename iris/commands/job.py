@@ -76,9 +76,9 @@ def run(
     """Run a command on the cluster: `inv job.run [flags] -- python train.py`."""
     from pathlib import Path
 
+    from iris.commands._marks import open_session
     from iris.operations import jobs
     from iris.operations.job_words import Wanted, make_spec
-    from iris.session import open_session
 
     wanted = Wanted(
         command=words_after_dashes(),
@@ -124,9 +124,9 @@ def list_(
     json: bool = False,
 ) -> None:
     """List jobs, the newest first."""
+    from iris.commands._marks import open_session
     from iris.commands._texts import job_table
     from iris.operations import jobs
-    from iris.session import open_session
 
     found = jobs.list_jobs(open_session(config, cluster), state, limit)
     show(found, lambda: job_table(found), as_json=json)
@@ -141,9 +141,9 @@ def status(
     json: bool = False,
 ) -> None:
     """Show a job, its tasks and their attempts, each with its reason."""
+    from iris.commands._marks import open_session
     from iris.commands._texts import job_report
     from iris.operations import jobs
-    from iris.session import open_session
 
     found = jobs.report(open_session(config, cluster), job)
     show(found, lambda: job_report(found), as_json=json)
@@ -171,8 +171,8 @@ def logs(
     json: bool = False,
 ) -> None:
     """Print the output of a job, of all tasks or of one."""
+    from iris.commands._marks import open_session
     from iris.operations import jobs
-    from iris.session import open_session
 
     session = open_session(config, cluster)
     found = jobs.find(session, job)
@@ -199,8 +199,8 @@ def cancel(
     dry_run: bool = False,
 ) -> None:
     """End a job: what waits ends at once, what runs gets its signal."""
+    from iris.commands._marks import open_session
     from iris.operations import jobs
-    from iris.session import open_session
 
     session = open_session(config, cluster)
     found = jobs.find(session, job)
@@ -221,8 +221,8 @@ def wait(
     json: bool = False,
 ) -> None:
     """Wait until a job has ended; exit 0 only if every task succeeded."""
+    from iris.commands._marks import open_session
     from iris.operations import jobs
-    from iris.session import open_session
 
     timeout = seconds(wait_timeout)
     session = open_session(config, cluster)
@@ -239,18 +239,23 @@ def _watching(
 ) -> Iterator[Callable[[LogLine], None]]:
     """Where output goes: to stdout, whole lines of many tasks, or JSON by the line."""
     from iris import wire
+    from iris.commands._marks import MarkedOutput
     from iris.operations.output import Joiner
 
     joiner = Joiner(job.spec.tasks if task is None else 1)
+    output = MarkedOutput()
 
     def write(piece: LogLine) -> None:
-        _write(wire.encode(piece) + b"\n" if as_json else joiner.add(piece))
+        if as_json:
+            _write(wire.encode(piece) + b"\n")
+        else:
+            _write(output.add(joiner.add(piece)))
 
     with _going_on(job):
         try:
             yield write
         finally:
-            _write(joiner.rest())
+            _write(output.add(joiner.rest()))
 
 
 @contextmanager

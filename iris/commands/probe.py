@@ -15,6 +15,7 @@ from invoke.collection import Collection
 from invoke.context import Context
 
 from iris.commands._edge import CONFIG, JSON, command, show
+from iris.commands._marks import marked
 
 FOLDER = Path(__file__).parents[1] / "probes"
 _STANDARD = ("config", "cluster", "json")
@@ -44,7 +45,7 @@ def ask_probe(probe: str, flags: dict[str, Any]) -> None:
     import iris.probes as probes
     from iris import wire
     from iris.commands import _texts
-    from iris.session import open_session
+    from iris.commands._marks import open_session
 
     config, cluster, as_json = (flags.pop(name) for name in _STANDARD)
     follows = flags.pop("follow", False)
@@ -57,7 +58,7 @@ def ask_probe(probe: str, flags: dict[str, Any]) -> None:
     flags = {name: value for name, value in flags.items() if name in taken}
     for each in module.follow(session, **flags):
         line = wire.encode(each).decode() if as_json else _texts.describe(each)
-        print(line, flush=True)
+        print(line if as_json else marked(line), flush=True)
 
 
 def _command_of(path: Path) -> Any:

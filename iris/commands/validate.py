@@ -32,8 +32,8 @@ def validate(
     dry_run: bool = False,
 ) -> None:
     """Run real work on every VM of a slice and compare what comes of it."""
+    from iris.commands._marks import open_session
     from iris.operations import validate as operation
-    from iris.session import open_session
 
     session = open_session(config, cluster)
     if dry_run:

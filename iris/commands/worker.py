@@ -20,8 +20,8 @@ def drain(
     dry_run: bool = False,
 ) -> None:
     """Give a worker's slice no new work; it goes when what runs there has ended."""
+    from iris.commands._marks import open_session
     from iris.operations import workers
-    from iris.session import open_session
 
     session = open_session(config, cluster)
     found = workers.find(session, worker)
@@ -45,8 +45,8 @@ def confirm_gone(
     dry_run: bool = True,
 ) -> None:
     """Vouch that a slice does no work any more: its tasks are tried again (dry)."""
+    from iris.commands._marks import open_session
     from iris.operations import workers
-    from iris.session import open_session
 
     session = open_session(config, cluster)
     if dry_run:
