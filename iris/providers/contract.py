@@ -74,6 +74,7 @@ class ControllerRequest(msgspec.Struct, frozen=True):
 
     cluster_uid: str  # ignored where the state disk already carries one
     config_text: str  # the cluster file, byte for byte
+    adopt: str = ""  # the uid of a state disk to be taken over, where it is another's
 
 
 class ControllerMachine(msgspec.Struct, frozen=True):
@@ -86,6 +87,7 @@ class ControllerMachine(msgspec.Struct, frozen=True):
     created_at: float
     address: str = ""  # host:port of its API, empty while it is not known
     ssh_address: str = ""  # where it answers SSH; empty: its API needs no tunnel
+    ssh_identity: str = ""  # "TYPE KEY" as the machine itself told the cloud, if so
 
 
 class Leftover(msgspec.Struct, frozen=True):
@@ -128,7 +130,8 @@ class Provider(Protocol):
     def create_controller(self, request: ControllerRequest) -> ControllerMachine:
         """Make the controller's machine on its state disk.
 
-        Raises AlreadyExists if there is one (its message says who holds it).
+        Raises AlreadyExists if there is one (its message says who holds it), and
+        Rejected where the state disk carries another uid than `adopt` allows.
         """
 
     def delete_controller(self) -> None:
@@ -147,4 +150,11 @@ class Provider(Protocol):
         """A file of the state disk ("operator.token", "controller.log").
 
         Over SSH in the cloud. Raises NotFound.
+        """
+
+    def read_boot_log(self) -> str:
+        """What the controller's machine said while it booted; empty without one.
+
+        Lines `iris-phase: NAME` tell how far it came, `iris-phase: failed because`
+        why it went no further.
         """

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 
 from iris.clock import Clock
 from iris.config import ClusterConfig
-from iris.errors import Rejected, Unavailable
+from iris.errors import NotFound, Rejected, Unavailable
 from iris.paths import iris_home
 from iris.providers._local_controller import ZONE, LocalController
 from iris.providers._local_slices import LocalSlices
@@ -25,6 +25,8 @@ from iris.providers.contract import (
     SliceRequest,
     Surroundings,
 )
+
+BOOT_LOG_BYTES = 1_000_000  # as much as a cloud keeps of a console
 
 
 @contextmanager
@@ -113,6 +115,14 @@ class Provider:
 
     def read_controller_file(self, name: str) -> bytes:
         return self._controller.read(name)
+
+    def read_boot_log(self) -> str:
+        # a process boots no machine: what it says first is in its log
+        try:
+            log = self._controller.read("controller.log")
+        except NotFound:
+            return ""
+        return log[-BOOT_LOG_BYTES:].decode(errors="replace")
 
     def _is_ours(self, cluster_uid: str) -> bool:
         # the folder bears our name: what lost its label in it is nobody else's

@@ -209,6 +209,16 @@ def test_the_log_of_a_controller_can_be_read_and_nothing_else(cloud):
         provider.read_controller_file("../controller.log")
 
 
+def test_a_controllers_boot_log_is_empty_before_it_and_says_something_after(cloud):
+    provider = cloud.provider()
+    assert provider.read_boot_log() == ""
+
+    provider.create_controller(cloud.controller_request())
+    health_of(provider)
+
+    assert provider.read_boot_log() != ""
+
+
 # What is left
 
 
