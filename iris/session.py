@@ -18,7 +18,12 @@ from iris.clock import Clock, RealClock
 from iris.config import ClusterConfig, find_config, parse_config, read_text
 from iris.errors import NoCluster, Unreachable, UsageError
 from iris.providers import load_provider
-from iris.providers.contract import ControllerMachine, Phase, Provider
+from iris.providers.contract import (
+    ControllerMachine,
+    Phase,
+    Provider,
+    Surroundings,
+)
 
 if TYPE_CHECKING:
     from iris.client import Client
@@ -36,6 +41,7 @@ class Session(msgspec.Struct, frozen=True):
     record: Record | None  # None before the first start from this machine
     clock: Clock
     provider: Provider
+    surroundings: Surroundings = Surroundings()  # what the provider was handed
 
     @property
     def cluster(self) -> str:
@@ -120,11 +126,13 @@ def _made(
     config: ClusterConfig, text: str, path: str, record: Record | None, clock: Clock
 ) -> Session:
     uid = record.cluster_uid if record else ""
+    around = Surroundings(record.endpoints) if record else Surroundings()
     return Session(
         config=config,
         config_text=text,
         config_path=path,
         record=record,
         clock=clock,
-        provider=load_provider(config, uid, clock),
+        provider=load_provider(config, uid, clock, around),
+        surroundings=around,
     )

@@ -14,6 +14,7 @@ import msgspec
 
 from iris.domain.endpoints import Endpoints
 from iris.domain.fleet import ScaleGroup
+from iris.errors import Unavailable
 
 
 class Surroundings(msgspec.Struct, frozen=True):
@@ -102,6 +103,20 @@ class Leftover(msgspec.Struct, frozen=True):
     price: float | None = None  # USD an hour as listed, None where it is not known
 
 
+class HalfListed(Unavailable):
+    """Some zones did not answer: `found` is what the others said.
+
+    Whoever knows nothing of it takes it for a list that failed, and is right.
+    """
+
+    def __init__(
+        self, found: tuple[Leftover, ...], unlisted_zones: dict[str, str]
+    ) -> None:
+        words = "; ".join(f"{zone}: {why}" for zone, why in unlisted_zones.items())
+        super().__init__(f"not every zone could be listed: {words}")
+        self.found = found
+
+
 class Provider(Protocol):
     """Made as `Provider(config, cluster_uid, clock, surroundings)`.
 
@@ -141,7 +156,10 @@ class Provider(Protocol):
         """The controllers of the cluster's name, whatever their uid."""
 
     def list_leftovers(self) -> tuple[Leftover, ...]:
-        """Everything that carries the cluster's name (and uid, where given)."""
+        """Everything that carries the cluster's name (and uid, where given).
+
+        Raises HalfListed where a zone or a kind could not be listed.
+        """
 
     def delete_leftover(self, leftover: Leftover) -> None:
         """Delete one of them and return once its absence is confirmed."""
