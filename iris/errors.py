@@ -17,6 +17,7 @@ IrisError
 ├── IllegalMove             a state machine was asked for a move it has not
 ├── Busy                    try again after a while
 ├── Unreachable             the controller does not answer
+├── KeyChanged              a machine shows another SSH key than before
 ├── Late                    a deadline passed; says what was last seen
 ├── FellShort               the command ran and the answer is no
 └── CloudError              what a cloud refused, in its own words
@@ -146,6 +147,12 @@ class Unreachable(IrisError):
     """The controller does not answer."""
 
     http_status = 503
+
+
+class KeyChanged(IrisError):
+    """A machine shows another SSH key than the one that is pinned."""
+
+    http_status = 502
 
 
 class Late(IrisError):

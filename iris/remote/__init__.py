@@ -1,0 +1,1 @@
+"""SSH to a cluster's VMs, and the tunnel that all commands share."""
