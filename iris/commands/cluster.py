@@ -16,22 +16,42 @@ from iris.commands._edge import (
 )
 
 
-@command(help=CONFIG | WAIT | JSON | DRY_RUN)
+@command(
+    help=CONFIG
+    | WAIT
+    | JSON
+    | DRY_RUN
+    | {
+        "rehearse": "On this machine's emulator instead of Google Cloud, from now on.",
+        "delays": "Of a rehearsal: none, or google: as long as Google Cloud takes.",
+        "faults": "Of a rehearsal: a file of faults, such as stockout.yaml.",
+    }
+)
 def start(
     c: Context,
     config: str | None = None,
     cluster: str | None = None,
+    rehearse: bool = False,
+    delays: str = "",
+    faults: str = "",
     wait_timeout: str = "60s",
     json: bool = False,
     dry_run: bool = False,
 ) -> None:
     """Start the controller and wait until it answers."""
-    from iris.commands._marks import open_session
+    from iris.commands._marks import mark_lines, open_session
     from iris.operations import cluster as operation
+    from iris.operations import rehearsed
 
     session = open_session(config, cluster)
+    rehearsed.require_wanted(rehearse, delays, faults)
+    if rehearse:
+        mark_lines(of_a_rehearsal=True)
+        rehearsed.require_rehearsable(session)
     if dry_run:
         return _show_steps(operation.plan_start(session), json)
+    if rehearse:
+        session = rehearsed.prepare(session, tell, delays=delays, faults=faults)
     wait = seconds(wait_timeout) or 0.0
     started = operation.start(session, tell, wait=wait)
     lines = f"cluster {started.cluster} ({started.uid}) answers at {started.url}"

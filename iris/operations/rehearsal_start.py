@@ -1,0 +1,68 @@
+"""What the commands of an emulator do: start it, make things go wrong, end it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from iris.client import records
+from iris.errors import UsageError
+from iris.operations import rehearsing
+from iris.operations.rehearsed import forget_rehearsals, places
+from iris.operations.rehearsing import Rehearsal, Say, Wanted
+from iris.session import open_session
+
+
+class Injected(msgspec.Struct, frozen=True):
+    """A fault that the emulator has planned."""
+
+    id: int
+    words: str
+
+
+def start(
+    config: str | None, say: Say, *, port: int = 0, delays: str = "", faults: str = ""
+) -> Rehearsal:
+    """An emulator that runs; with a cluster file, one that has its project."""
+    planned = rehearsing.load_faults(faults) if faults else []
+    project, zones = places(open_session(config).config) if config else ("", ("",))
+    emulator = rehearsing.start(Wanted(project, zones[0], port, delays), say)
+    for zone in zones[1:]:
+        emulator.admin.open_project(project, zone)
+    rehearsing.inject(emulator, planned)
+    return rehearsing.shown(emulator)
+
+
+def inject(
+    words: dict[str, str], numbers: dict[str, float | None], file: str
+) -> tuple[Injected, ...]:
+    """Plan one fault, or those of a file. Raises NotThere, UsageError."""
+    fault: dict[str, Any] = {key: value for key, value in words.items() if value}
+    fault |= {key: value for key, value in numbers.items() if value is not None}
+    if bool(file) == bool(fault):
+        raise UsageError(
+            "expected --kind KIND, or --faults FILE",
+            hint="`inv rehearse.inject --kind preemption --name 'iris-eu-*'`",
+        )
+    faults = rehearsing.load_faults(file) if file else [fault]
+    ids = rehearsing.inject(rehearsing.running(), faults)
+    return tuple(
+        Injected(id, ", ".join(f"{key} {value}" for key, value in fault.items()))
+        for id, fault in zip(ids, faults, strict=True)
+    )
+
+
+def stop(say: Say) -> bool:
+    """End the emulator, all in it, and the records of what was rehearsed in it."""
+    is_ended = rehearsing.stop(say)
+    forget_rehearsals(say)
+    return is_ended
+
+
+def plan_stop() -> tuple[str, ...]:
+    """What `stop` would do."""
+    found = rehearsing.find()
+    ending = [f"end the emulator at {found.base_url}, and all in it"] if found else []
+    rehearsed = [each.cluster for each in records.list_records() if each.rehearsal]
+    return (*ending, *(f"forget cluster {name}" for name in rehearsed))

@@ -1,0 +1,288 @@
+"""The one emulator of a home: started, found again, given faults, ended with all in it.
+
+It is a process of its own; nothing of it is imported here.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from iris import processes, wire
+from iris.client.admin import Admin
+from iris.clock import Clock, RealClock
+from iris.errors import FellShort, IrisError, Late, NotThere, UsageError
+from iris.files import make_private
+from iris.paths import iris_home
+from iris.providers._processes import reap, start_detached
+
+Say = Callable[[str], None]
+
+UP_WITHIN = 20.0  # seconds in which an emulator answers
+GONE_WITHIN = 30.0  # seconds in which it and all in it have ended
+LOOK = 0.02  # seconds between two looks
+LAST_LINES = 3  # of its log, where it came to nothing
+DELAYS = ("none", "google")
+_NEVER = threading.Event()
+
+
+class Emulator(msgspec.Struct, frozen=True):
+    """Where an emulator answers, and which process it is."""
+
+    pid: int
+    began: float
+    compute_url: str
+    tpu_url: str
+    metadata_url: str
+    admin_url: str
+    project: str
+    zone: str
+    base_url: str
+    ssh_port: int = 22
+
+    @property
+    def admin(self) -> Admin:
+        """Its own side."""
+        return Admin(self.admin_url)
+
+    @property
+    def is_alive(self) -> bool:
+        """Is that very process there?"""
+        return processes.is_same(self.pid, self.began)
+
+    @property
+    def proxy_command(self) -> str:
+        """How SSH gets to port 22 of its VMs where nobody may bind that."""
+        if self.ssh_port == 22:
+            return ""
+        return f"{sys.executable} -m iris.emulator.dial {self.admin_url} %h %p"
+
+
+class Rehearsal(msgspec.Struct, frozen=True):
+    """What a program needs to know of a running emulator."""
+
+    compute_url: str
+    tpu_url: str
+    metadata_url: str
+    admin_url: str
+    project: str
+    zone: str
+
+
+class Wanted(msgspec.Struct, frozen=True):
+    """Which emulator; empty words are the emulator's own choice."""
+
+    project: str = ""
+    zone: str = ""
+    port: int = 0
+    delays: str = ""
+
+
+def start(wanted: Wanted, say: Say, clock: Clock | None = None) -> Emulator:
+    """The emulator of this home, started where none runs. Raises Late, FellShort."""
+    clock = clock or RealClock()
+    if wanted.delays not in ("", *DELAYS):
+        raise UsageError(f"--delays: expected none or google, got {wanted.delays!r}")
+    folder = emulator_folder()
+    make_private(folder)
+    with _only_one_starts(folder):
+        running = find()
+        if running is None:
+            say("starting the emulator")
+            return _started(folder, wanted, clock)
+    if wanted.port and f":{wanted.port}/" not in running.admin_url:
+        raise UsageError(
+            f"the emulator runs already, at {running.base_url}",
+            hint="End it first: `inv rehearse.stop`.",
+        )
+    return _opened(running, wanted)
+
+
+def find() -> Emulator | None:
+    """The emulator that runs; None where there is none."""
+    try:
+        found = wire.decode(_file().read_bytes(), Emulator)
+    except (OSError, IrisError):
+        return None
+    return found if found.is_alive and found.admin.answers() else None
+
+
+def running() -> Emulator:
+    """The emulator that runs. Raises NotThere."""
+    found = find()
+    if found is None:
+        raise NotThere(
+            "no emulator runs in this home", hint="`inv rehearse.start` starts one."
+        )
+    return found
+
+
+def stop(say: Say, clock: Clock | None = None) -> bool:
+    """End it and every VM in it, and see that nothing lives. False: none ran."""
+    clock = clock or RealClock()
+    found = _last()
+    if found is not None and found.is_alive:
+        say("ending the emulator and every VM in it")
+        _end(found, clock)
+    is_ended = found is not None
+    _confirm_nothing_lives(clock)
+    _file().unlink(missing_ok=True)
+    return is_ended
+
+
+def shown(emulator: Emulator) -> Rehearsal:
+    """What is said of it."""
+    names = Rehearsal.__struct_fields__
+    return Rehearsal(**{name: getattr(emulator, name) for name in names})
+
+
+def emulator_folder() -> Path:
+    """Where the emulator of this home lives."""
+    return iris_home() / "emulator"
+
+
+# -- faults --------------------------------------------------------------------------
+
+
+def inject(emulator: Emulator, faults: list[dict[str, Any]]) -> tuple[int, ...]:
+    """Plan faults, all of a file or one of flags. Raises UsageError."""
+    admin = emulator.admin
+    return tuple(admin.inject(fault) for fault in faults)
+
+
+def load_faults(file: str) -> list[dict[str, Any]]:
+    """The faults of a file, found as given, then in examples/faults."""
+    import yaml
+
+    from iris.paths import examples_folder
+
+    given = Path(file).expanduser()
+    places = (given, examples_folder() / "faults" / given, examples_folder() / given)
+    path = next((each for each in places if each.is_file()), None)
+    if path is None:
+        known = ", ".join(p.name for p in sorted(places[1].parent.glob("*.yaml")))
+        raise UsageError(f"{file}: no such file", hint=f"Examples: {known}.")
+    try:
+        read = yaml.safe_load(path.read_text())
+    except (yaml.YAMLError, UnicodeDecodeError, OSError) as error:
+        words = " ".join(str(error).split())
+        raise UsageError(f"{path}: not YAML: {words}") from error
+    faults = read.get("faults") if isinstance(read, dict) else read
+    if not isinstance(faults, list) or not all(isinstance(f, dict) for f in faults):
+        raise UsageError(
+            f"{path}: expected a list of faults under `faults:`",
+            hint="See examples/faults/stockout.yaml.",
+        )
+    return faults
+
+
+# -- the process ---------------------------------------------------------------------
+
+
+def _started(folder: Path, wanted: Wanted, clock: Clock) -> Emulator:
+    log = folder / "emulator.log"
+    log_from = log.stat().st_size if log.exists() else 0
+    _file().unlink(missing_ok=True)
+    pid = start_detached(_words(folder, wanted), log=log, variables={})
+    until = clock.now() + UP_WITHIN
+    while (up := find()) is None:
+        reap()
+        if processes.started_at(pid) is None:
+            raise FellShort(f"the emulator ended: {_last_words(log, log_from)}")
+        if clock.now() > until:
+            processes.send(pid)
+            raise Late(f"the emulator does not answer after {UP_WITHIN:.0f} s")
+        clock.wait(_NEVER, LOOK)
+    return up
+
+
+def _words(folder: Path, wanted: Wanted) -> list[str]:
+    words = [sys.executable, "-m", "iris.emulator", "--folder", str(folder)]
+    flags = {
+        "--project": wanted.project,
+        "--zone": wanted.zone,
+        "--port": str(wanted.port or ""),
+        "--delays": wanted.delays,
+    }
+    for flag, value in flags.items():
+        words += [flag, value] if value else []
+    return words
+
+
+def _opened(emulator: Emulator, wanted: Wanted) -> Emulator:
+    """The same, with room for the project that is wanted."""
+    project = wanted.project or emulator.project
+    zone = wanted.zone or emulator.zone
+    if wanted.project or wanted.zone:
+        emulator.admin.open_project(project, zone)
+    return msgspec.structs.replace(emulator, project=project, zone=zone)
+
+
+def _end(emulator: Emulator, clock: Clock) -> None:
+    # one that does not answer is left to the signal, and to a look
+    with suppress(IrisError):
+        emulator.admin.stop()
+    if emulator.is_alive:
+        processes.send(emulator.pid, signal.SIGTERM)
+    until = clock.now() + GONE_WITHIN
+    while emulator.is_alive:
+        reap()
+        if clock.now() > until:
+            processes.send(emulator.pid)
+            return
+        clock.wait(_NEVER, LOOK)
+
+
+def _confirm_nothing_lives(clock: Clock) -> None:
+    until = clock.now() + GONE_WITHIN
+    while left := living():
+        if clock.now() > until:
+            for pid in left:
+                processes.send(pid)
+            raise FellShort(f"processes of the emulator lived on: {list(left)}")
+        clock.wait(_NEVER, LOOK)
+
+
+def living() -> tuple[int, ...]:
+    """Processes of VMs of this home's emulator, by the root in their environment."""
+    folder = f"{emulator_folder()}/"
+    found = []
+    for pid in processes.all_pids():
+        root = processes.variables_of(pid).get("IRIS_ROOT", "")
+        is_ours = root.startswith(folder) and pid != os.getpid()
+        if is_ours and processes.started_at(pid) is not None:
+            found.append(pid)
+    return tuple(found)
+
+
+def _last() -> Emulator | None:
+    try:
+        return wire.decode(_file().read_bytes(), Emulator)
+    except (OSError, IrisError):
+        return None
+
+
+def _file() -> Path:
+    return emulator_folder() / "emulator.json"
+
+
+def _last_words(log: Path, start_at: int) -> str:
+    text = log.read_bytes()[start_at:].decode(errors="replace")
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    return " | ".join(lines[-LAST_LINES:]) or "its log is empty"
+
+
+@contextmanager
+def _only_one_starts(folder: Path) -> Iterator[None]:
+    with (folder / "start.lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
