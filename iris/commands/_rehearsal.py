@@ -1,8 +1,9 @@
-"""The report of a rehearsal as a person reads it on a terminal."""
+"""Reports of rehearsals as a person reads them on a terminal."""
 
 from __future__ import annotations
 
 from iris.commands._tables import table
+from iris.operations.first_contact import Contact
 from iris.operations.rehearsal_report import Report
 
 
@@ -18,6 +19,14 @@ def report_text(report: Report) -> str:
     lines = [f"{head}\n{body}\n" for head, body in parts]
     said = f"rehearsal of {report.cluster}: {verdict}; {report.seconds:.1f}s"
     return "\n".join([*lines, f"{said}, seed {report.seed}"])
+
+
+def contact_text(contact: Contact) -> str:
+    """Where the cloud and the emulator differ."""
+    rows = [(d.step, d.where, d.cloud, d.emulator) for d in contact.differences]
+    heads = ("CALL", "WHERE", "THE CLOUD", "THE EMULATOR")
+    said = f"{contact.calls} calls to {contact.cloud}, {len(rows)} differences"
+    return f"{table(heads, rows)}\n{said}; {contact.seconds:.1f}s"
 
 
 def _timeline(report: Report) -> str:

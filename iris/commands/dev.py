@@ -72,6 +72,36 @@ def simulate(
     operation.require_kept(found)
 
 
+@command(
+    name="first-contact",
+    help=JSON
+    | DRY_RUN
+    | {
+        "config": "A cluster file of the project; found as given, then in examples/.",
+        "recording": "Where the redacted answers go; else below $IRIS_HOME.",
+    },
+)
+def first_contact(
+    c: Context,
+    config: str | None = None,
+    recording: str = "",
+    json: bool = False,
+    dry_run: bool = True,
+) -> None:
+    """Compare the real cloud with the emulator: 15 minutes, under 5 dollars (dry)."""
+    from iris.commands._rehearsal import contact_text
+    from iris.operations import first_contact as operation
+
+    if dry_run:
+        steps = operation.plan_contact(config)
+        lines = [*(f"would {step}" for step in steps), "--no-dry-run does it"]
+        return show(steps, "\n".join(lines), as_json=json)
+    contact = operation.first_contact(config, tell)
+    tell(f"what the cloud said: {operation.write_recording(contact, recording)}")
+    show(contact, lambda: contact_text(contact), as_json=json)
+    operation.require_alike(contact)
+
+
 def _silent(checked: Checked) -> None:
     """A program reads the sum of it."""
 
