@@ -5,79 +5,117 @@ The controller goes first: it could still create slices. It need not be alive.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
-from functools import partial
+from collections.abc import Callable, Sequence
 
 import msgspec
+from msgspec.structs import replace
 
 from iris.client import records
 from iris.clock import Clock
 from iris.config import ClusterConfig
-from iris.errors import CloudError, Conflict, FellShort
+from iris.errors import Conflict, FellShort
+from iris.operations.silence import judge_silence
+from iris.operations.sweeping import Left, Sweep, by_order, look
 from iris.providers import load_provider
-from iris.providers.contract import Leftover, Provider
-from iris.session import Session
+from iris.providers.contract import Leftover, Provider, Surroundings
+from iris.session import Session, open_session
 
 Say = Callable[[str], None]
-Load = Callable[[ClusterConfig, str, Clock], Provider]
+Load = Callable[[ClusterConfig, str, Clock, Surroundings], Provider]
 
-ORDER = ("controller", "slice", "disk")  # what creates goes before what is created
-AT_ONCE = 8  # deletions of one kind under way together
+WAIT = 1200.0  # seconds; a TPU slice takes up to 4 minutes to go, a stuck one more
 
 
 class CleanedUp(msgspec.Struct, frozen=True):
-    """What was deleted; nothing of the cluster is left."""
+    """What was deleted, or would be; nothing else of the cluster is there."""
 
     cluster: str
     deleted: tuple[Leftover, ...]
     others: tuple[Leftover, ...] = ()  # of a namesake with another uid; untouched
+    spared: str = ""  # why nothing was deleted although it could have been
+
+
+def session_of_name(session: Session, name: str) -> Session:
+    """Another cluster, by its name alone, where the session's file has its provider."""
+    if name in ("", session.cluster):
+        return session
+    if records.find(name) is not None:
+        return open_session(cluster=name, clock=session.clock)
+    config = replace(session.config, name=name)
+    return replace(session, config=config, record=None)
 
 
 def plan_cleanup(
     session: Session, uid: str = "", *, load: Load = load_provider
 ) -> CleanedUp:
-    """What `cleanup` would delete, and what it would not touch."""
-    provider, others = _choose(session, uid, load)
-    return CleanedUp(session.cluster, _in_order(_list(session, provider)), others)
+    """What `cleanup` would delete, and what it would not touch.
+
+    Where several clusters have the name and none is meant, all are shown as others.
+    """
+    everything = _list(session, _provider(session, "", load))
+    uids = _uids(everything)
+    if not uid and not session.cluster_uid and len(uids) > 1:
+        return CleanedUp(session.cluster, (), others=by_order(everything))
+    chosen = uid or _only_one_meant(session, uids)
+    ours = _list(session, _provider(session, chosen, load))
+    return CleanedUp(session.cluster, by_order(ours), _others(everything, chosen))
 
 
 def cleanup(
-    session: Session, say: Say, uid: str = "", *, load: Load = load_provider
+    session: Session,
+    say: Say,
+    uid: str = "",
+    *,
+    wait: float = WAIT,
+    load: Load = load_provider,
 ) -> CleanedUp:
-    """Delete it all, look again, forget the record. Raises FellShort."""
-    provider, others = _choose(session, uid, load)
-    delete = partial(_delete, provider)
-    deleted: list[Leftover] = []
-    faults: list[str] = []
-    for kind in ORDER:
-        # listed anew for each kind: until it was gone, the controller could create
-        found = [each for each in _list(session, provider) if each.kind == kind]
-        with ThreadPoolExecutor(AT_ONCE) as pool:
-            for each, fault in zip(found, pool.map(delete, found), strict=True):
-                say(fault or f"deleted {each.kind} {each.name}")
-                faults += [fault] if fault else []
-        deleted += found
-        if faults:
-            break  # a controller that lives on would fill the gap
-    left = _list(session, provider)
-    if left or faults:
-        raise _fell_short(session, left, faults)
-    if not others:
+    """Delete it all, look again, forget the record. Raises FellShort.
+
+    Passing faults are tried again for `wait` seconds.
+    """
+    everything = _list(session, _provider(session, "", load))
+    chosen = uid or _only_one_meant(session, _uids(everything))
+    sweep = Sweep(_provider(session, chosen, load), session.clock, say)
+    left = sweep.until_clean(wait)
+    if not left.is_nothing:
+        raise _fell_short(session, left)
+    if session.cluster_uid in ("", chosen):
         records.forget(session.cluster)
-    return CleanedUp(session.cluster, tuple(deleted), others)
+    others = _others(everything, chosen)
+    return CleanedUp(session.cluster, tuple(sweep.deleted), others)
 
 
-def _choose(
-    session: Session, uid: str, load: Load
-) -> tuple[Provider, tuple[Leftover, ...]]:
-    """The provider for one uid, and what belongs to a namesake."""
-    everyone = load(session.config, "", session.clock)
-    everything = _list(session, everyone)
-    uids = sorted({each.cluster_uid for each in everything} - {""})
-    chosen = uid or _only_one_meant(session, uids)
-    others = tuple(e for e in everything if e.cluster_uid not in ("", chosen))
-    return load(session.config, chosen, session.clock), others
+def spare_unless_silent(
+    session: Session, wanted: float, *, load: Load = load_provider
+) -> str:
+    """Why the cluster is left alone; empty once its controller was silent so long."""
+    verdict = judge_silence(session, wanted)
+    if not verdict.is_over:
+        return verdict.because
+    found = plan_cleanup(session, session.cluster_uid, load=load).deleted
+    if found and all(each.kind == "disk" for each in found):
+        return "only its state is left, as `inv cluster.stop` leaves it"
+    return ""
+
+
+def _provider(session: Session, uid: str, load: Load) -> Provider:
+    return load(session.config, uid, session.clock, session.surroundings)
+
+
+def _list(session: Session, provider: Provider) -> tuple[Leftover, ...]:
+    """All that there is. Raises FellShort unless nothing is unlisted."""
+    found = look(provider)
+    if found.unlisted:
+        raise _fell_short(session, found)
+    return found.leftovers
+
+
+def _uids(everything: Sequence[Leftover]) -> list[str]:
+    return sorted({each.cluster_uid for each in everything} - {""})
+
+
+def _others(everything: Sequence[Leftover], chosen: str) -> tuple[Leftover, ...]:
+    return tuple(e for e in everything if e.cluster_uid not in ("", chosen))
 
 
 def _only_one_meant(session: Session, uids: list[str]) -> str:
@@ -94,39 +132,18 @@ def _only_one_meant(session: Session, uids: list[str]) -> str:
     return known or "".join(uids)
 
 
-def _list(session: Session, provider: Provider) -> tuple[Leftover, ...]:
-    try:
-        return provider.list_leftovers()
-    except CloudError as error:
-        raise FellShort(
-            f"what is left of cluster {session.cluster!r} cannot be listed: {error}",
+def _fell_short(session: Session, left: Left) -> FellShort:
+    cluster = f"cluster {session.cluster!r}"
+    named = ", ".join(f"{each.kind} {each.name}" for each in left.leftovers)
+    faults = "".join(f"; {fault}" for fault in left.faults)
+    if left.unlisted:
+        listed = f"; listed are still: {named}" if named else ""
+        return FellShort(
+            f"what is left of {cluster} cannot be listed: {left.unlisted}"
+            f"{listed}{faults}",
             hint="Nothing is sure before a list succeeds: run `inv cleanup` again.",
-        ) from error
-
-
-def _in_order(found: Iterable[Leftover]) -> tuple[Leftover, ...]:
-    return tuple(sorted(found, key=lambda each: (_place(each.kind), each.name)))
-
-
-def _place(kind: str) -> int:
-    return ORDER.index(kind) if kind in ORDER else len(ORDER)
-
-
-def _delete(provider: Provider, leftover: Leftover) -> str:
-    """Delete one; returns why it could not be, empty if it could."""
-    try:
-        provider.delete_leftover(leftover)
-    except CloudError as error:
-        return f"{leftover.kind} {leftover.name}: {error}"
-    return ""
-
-
-def _fell_short(
-    session: Session, left: Iterable[Leftover], faults: Iterable[str]
-) -> FellShort:
-    named = ", ".join(f"{each.kind} {each.name}" for each in left) or "nothing listed"
+        )
     return FellShort(
-        f"cluster {session.cluster!r} is not gone; left: {named}"
-        + "".join(f"; {fault}" for fault in faults),
+        f"{cluster} is not gone; left: {named or 'nothing listed'}{faults}",
         hint="Run `inv cleanup --no-dry-run` again; the record is kept.",
     )

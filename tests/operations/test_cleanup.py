@@ -8,7 +8,7 @@ from iris.client import records
 from iris.client.records import Record
 from iris.errors import Conflict, FellShort, NoCluster, Unavailable
 from iris.operations.cleanup import cleanup, plan_cleanup
-from iris.providers.contract import Leftover
+from iris.providers.contract import Leftover, Listing
 from iris.session import open_session
 from tests.support.cluster import QUICK
 from tests.support.eventually import eventually
@@ -96,7 +96,7 @@ class Sky:
         self.refuses = refuses
         self.lists_until = breaks_at
 
-    def load(self, _config, uid, _clock):
+    def load(self, _config, uid, _clock, _surroundings):
         return View(self, uid)
 
 
@@ -111,6 +111,9 @@ class View:
         if self.sky.lists_until < 0:
             raise Unavailable("the backend is over capacity")
         return tuple(e for e in self.sky.left if self.uid in ("", e.cluster_uid))
+
+    def list_slices(self):
+        return Listing(0.0, (), lag=0.0)
 
     def delete_leftover(self, leftover):
         if leftover.name in self.sky.refuses:
@@ -156,7 +159,7 @@ def test_what_does_not_go_is_named_and_the_record_is_kept(session):
     sky = Sky(*ALL, refuses=("proof-b",))
 
     with pytest.raises(FellShort, match="slice proof-b") as raised:
-        cleanup(session, [].append, load=sky.load)
+        cleanup(session, [].append, wait=0.0, load=sky.load)
 
     assert "does not go" in raised.value.message
     assert raised.value.exit_status == 1
@@ -167,7 +170,7 @@ def test_slices_are_left_alone_while_their_controller_could_make_new_ones(sessio
     sky = Sky(*ALL, refuses=("proof-controller",))
 
     with pytest.raises(FellShort):
-        cleanup(session, [].append, load=sky.load)
+        cleanup(session, [].append, wait=0.0, load=sky.load)
 
     assert sky.left == list(ALL)
 
@@ -175,7 +178,7 @@ def test_slices_are_left_alone_while_their_controller_could_make_new_ones(sessio
 @pytest.mark.parametrize("lists", [0, 1, 4])
 def test_a_list_that_fails_is_never_read_as_nothing_left(session, lists):
     with pytest.raises(FellShort, match=r"cannot be listed.*over capacity"):
-        cleanup(session, [].append, load=Sky(*ALL, breaks_at=lists).load)
+        cleanup(session, [].append, wait=0.0, load=Sky(*ALL, breaks_at=lists).load)
 
     assert records.load("proof").cluster_uid == "c-1"
 
@@ -184,7 +187,7 @@ def test_a_namesake_is_named_and_not_touched(session):
     theirs = a_leftover("slice", "proof-theirs", "c-2")
     sky = Sky(*ALL, theirs)
 
-    cleaned = cleanup(session, [].append, load=sky.load)
+    cleaned = cleanup(session, [].append, wait=0.0, load=sky.load)
 
     assert sky.left == [theirs]
     assert cleaned.others == (theirs,)
@@ -195,7 +198,7 @@ def test_of_several_clusters_of_one_name_none_is_guessed(make_cluster):
     sky = Sky(*ALL, a_leftover("slice", "proof-theirs", "c-2"))
 
     with pytest.raises(Conflict, match="c-1 and c-2") as raised:
-        cleanup(session, [].append, load=sky.load)
+        cleanup(session, [].append, wait=0.0, load=sky.load)
 
     assert "--uid" in raised.value.hint
     assert len(sky.left) == 5
@@ -207,6 +210,6 @@ def test_a_record_of_a_former_cluster_cleans_up_no_other(session):
     sky = Sky(a_leftover("slice", "proof-theirs", "c-2"))
 
     with pytest.raises(Conflict, match="c-2"):
-        cleanup(session, [].append, load=sky.load)
+        cleanup(session, [].append, wait=0.0, load=sky.load)
 
     assert len(sky.left) == 1
