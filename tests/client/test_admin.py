@@ -33,16 +33,16 @@ def test_the_ledger_keeps_what_it_does_not_know_to_itself(server, admin):
 
 
 @pytest.mark.parametrize(
-    ("status", "body", "kind", "words"),
+    ("said", "kind", "words"),
     [
-        (400, PROBLEM, UsageError, "kind: expected one of a, b"),
-        (400, b'{"detail": "no such kind"}', UsageError, "no such kind"),
-        (400, b"no\n such", UsageError, "no such"),
-        (500, b"", FellShort, "the emulator failed: HTTP 500"),
+        (Said(400, PROBLEM), UsageError, "kind: expected one of a, b"),
+        (Said(400, b'{"detail": "no such kind"}'), UsageError, "no such kind"),
+        (Said(400, b"no\n such"), UsageError, "no such"),
+        (Said(500, b""), FellShort, "the emulator failed: HTTP 500"),
     ],
 )
-def test_a_fault_that_is_refused_is_one_line(server, admin, status, body, kind, words):
-    server.answer = lambda asked: Said(status, body)
+def test_a_fault_that_is_refused_is_one_line(server, admin, said, kind, words):
+    server.answer = lambda asked: said
 
     with pytest.raises(kind) as refused:
         admin.inject({"kind": "flood"})
