@@ -13,7 +13,7 @@ from iris.client.admin import Resource, Strike
 from iris.clock import Clock
 from iris.domain.events import Event
 from iris.domain.views import JobView, TaskView
-from iris.errors import FellShort, IrisError, Late
+from iris.errors import IrisError, Late
 from iris.operations import cleanup, cluster, rehearsed, rehearsing
 from iris.operations.rehearsal_boots import BootWatcher
 from iris.operations.rehearsal_jobs import (
@@ -32,7 +32,7 @@ Say = Callable[[str], None]
 
 LOOK = 0.1  # seconds between looks at the jobs
 PAGE = 1000  # events of one answer
-CLEANUPS = 2  # one that a passing fault stopped is repeated, as its hint says
+LEAST_CLEANUP = 60.0  # seconds for it, however long the rest took
 _NEVER = threading.Event()
 
 
@@ -124,16 +124,11 @@ class Life:
         """Delete it all, as a person would."""
         if self._session.record is None:
             return None
-        for turn in range(CLEANUPS):
-            try:
-                cleanup.cleanup(self._session, self._say)
-                return None
-            except FellShort as error:
-                self._say(str(error))
-                if turn + 1 == CLEANUPS:
-                    self.note_trouble(error)
-            except IrisError as error:
-                return self.note_trouble(error)
+        left = max(self._until - self._clock.now(), LEAST_CLEANUP)
+        try:
+            cleanup.cleanup(self._session, self._say, wait=left)
+        except IrisError as error:
+            self.note_trouble(error)
 
     def end(self) -> None:
         """Whatever became of it: nothing that it started goes on."""
