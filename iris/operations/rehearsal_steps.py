@@ -123,7 +123,7 @@ class Life:
     def clean_up(self) -> None:
         """Delete it all, as a person would."""
         if self._session.record is None:
-            return None
+            return
         left = max(self._until - self._clock.now(), LEAST_CLEANUP)
         try:
             cleanup.cleanup(self._session, self._say, wait=left)
