@@ -16,6 +16,7 @@ from iris.client import records
 from iris.client.records import Record
 from iris.clock import Clock, RealClock
 from iris.config import ClusterConfig, find_config, parse_config, read_text
+from iris.domain.endpoints import Endpoints
 from iris.errors import NoCluster, Unreachable, UsageError
 from iris.providers import load_provider
 from iris.providers.contract import (
@@ -24,6 +25,7 @@ from iris.providers.contract import (
     Provider,
     Surroundings,
 )
+from iris.reaching import Reach
 
 if TYPE_CHECKING:
     from iris.client import Client
@@ -65,8 +67,33 @@ class Session(msgspec.Struct, frozen=True):
             )
         return Client(self.controller_url, records.token(self.cluster), patience)
 
+    @property
+    def reach(self) -> Reach:
+        """How SSH gets to the cluster's machines."""
+        return Reach(self.config, self.record, self.clock)
+
+    def close_tunnel(self) -> None:
+        """End the tunnel that the cluster's commands share; absence is success."""
+        if self.reach.has_ssh:
+            self.reach.tunnel.stop()
+
+    def prepared(self) -> Session:
+        """The same with an SSH key that new VMs will let in."""
+        if not self.reach.has_ssh:
+            return self
+        self.reach.ensure_key()
+        keys = self.reach.authorized_keys()
+        around = msgspec.structs.replace(self.surroundings, ssh_keys=keys)
+        provider = load_provider(self.config, self.cluster_uid, self.clock, around)
+        return msgspec.structs.replace(self, provider=provider, surroundings=around)
+
     def controller_url(self) -> str:
-        """Where the controller listens now. Raises NoCluster, Unreachable."""
+        """Where the controller answers now. Raises NoCluster, Unreachable.
+
+        Through the tunnel where there is one that lives: that asks no cloud.
+        """
+        if self.reach.has_ssh and (url := self.reach.tunnel.url(self.cluster_uid)):
+            return url
         machine = self.controller_machine()
         if machine is None:
             raise NoCluster(
@@ -82,7 +109,7 @@ class Session(msgspec.Struct, frozen=True):
             raise Unreachable(
                 f"the controller of cluster {self.cluster!r} does not listen yet"
             )
-        return f"http://{machine.address}"
+        return self.reach.url(machine)
 
     def controller_machine(self) -> ControllerMachine | None:
         """The controller's machine; a namesake's is none of ours."""
@@ -126,7 +153,12 @@ def _made(
     config: ClusterConfig, text: str, path: str, record: Record | None, clock: Clock
 ) -> Session:
     uid = record.cluster_uid if record else ""
-    around = Surroundings(record.endpoints) if record else Surroundings()
+    reach = Reach(config, record, clock)
+    around = Surroundings(
+        endpoints=record.endpoints if record else Endpoints(),
+        ssh_keys=reach.authorized_keys(),
+        read_over_ssh=reach.read if reach.has_ssh else None,
+    )
     return Session(
         config=config,
         config_text=text,

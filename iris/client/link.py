@@ -20,10 +20,14 @@ from iris.clock import Clock, RealClock
 from iris.domain.views import Problem
 from iris.errors import (
     IrisError,
+    Late,
     NoCluster,
     NotAllowed,
     NotAuthenticated,
     NotThere,
+    RateLimited,
+    Unavailable,
+    Unknown,
     Unreachable,
 )
 
@@ -40,6 +44,8 @@ TELL_AFTER = 1.0  # seconds without an answer until a person hears of it
 # next one; a client that comes just then has to find it.
 RESTART_GAP = 2.0
 OURS = "Iris-Seq"  # every answer of a controller bears it, save a refusal
+# a lookup may have to ask a cloud, or SSH
+_PASSING = (Unreachable, Late, Unavailable, RateLimited, Unknown)
 _AWAY = frozenset({502, 503, 504})
 _BY_STATUS = {401: NotAuthenticated, 403: NotAllowed, 404: NotThere}
 _PROBLEM = "application/problem+json"
@@ -174,7 +180,7 @@ class Link:
         if not self._url:
             try:
                 self._url = self._lookup().rstrip("/")
-            except (Unreachable, NoCluster) as error:
+            except (NoCluster, *_PASSING) as error:
                 raise Away(error) from error
         return self._url
 

@@ -15,14 +15,15 @@ from iris.errors import (
     FileDiffers,
     NoCluster,
 )
+from iris.operations.booting import only_controller
 from iris.operations.starting import (
     PATIENCE,
     SHOW_UP_PATIENCE,
     Say,
     answering,
     create_controller,
+    default_wait,
     log_length,
-    only_controller,
     operator_token,
     remember_intent,
     wait_for_controller,
@@ -89,20 +90,25 @@ class ClusterPlan(msgspec.Struct, frozen=True):
 # -- start ---------------------------------------------------------------------------
 
 
-def start(session: Session, say: Say, *, wait: float = 60.0) -> Started:
-    """Boot the cluster, or find the one that runs. Raises FileDiffers, Late."""
-    until = session.clock.now() + wait
+def start(
+    session: Session, say: Say, *, wait: float | None = None, adopt: str = ""
+) -> Started:
+    """Boot the cluster, or find the one that runs. Raises FileDiffers, Late.
+
+    A state disk under another uid is taken over only where `adopt` names it.
+    """
+    until = _until(session, wait)
     if _is_running(session):
         return _find(session, say, until)
-    remember_intent(session)
+    remember_intent(session, adopt)
     log_from = log_length(session)
     say(f"starting the controller of cluster {session.cluster}")
     try:
-        create_controller(session)
+        create_controller(session, adopt)
     except AlreadyExists as error:
         say(str(error))
         return _find(session, say, until)
-    url, health = wait_for_controller(session, until, log_from=log_from)
+    url, health = wait_for_controller(session, until, log_from=log_from, say=say)
     started = _remember(session, url, health, session.config_text)
     with _client(session, url) as client:
         _resume(session, client, say)
@@ -125,7 +131,11 @@ def plan_start(session: Session) -> tuple[str, ...]:
 
 def _find(session: Session, say: Say, until: float) -> Started:
     url, health = wait_for_controller(
-        session, until, log_from=log_length(session), patience=SHOW_UP_PATIENCE
+        session,
+        until,
+        log_from=log_length(session),
+        patience=SHOW_UP_PATIENCE,
+        say=say,
     )
     with _client(session, url) as client:
         running = client.cluster()
@@ -189,17 +199,17 @@ def _remember(session: Session, url: str, health: Health, config_text: str) -> S
 # -- restart -------------------------------------------------------------------------
 
 
-def restart(session: Session, say: Say, *, wait: float = 60.0) -> Started:
+def restart(session: Session, say: Say, *, wait: float | None = None) -> Started:
     """End the controller and start it on its state; slices and attempts go on."""
     _require_existing(session)
-    until = session.clock.now() + wait
+    until = _until(session, wait)
     remember_intent(session)
     say(f"stopping the controller of cluster {session.cluster}")
     session.provider.delete_controller()
     log_from = log_length(session)
     say("starting it again on its state")
     create_controller(session)
-    url, health = wait_for_controller(session, until, log_from=log_from)
+    url, health = wait_for_controller(session, until, log_from=log_from, say=say)
     say(f"cluster {session.cluster} is up at {url}")
     return _remember(session, url, health, session.config_text)
 
@@ -262,6 +272,10 @@ def plan(session: Session) -> ClusterPlan:
         steps=(command,) if changes else (),
         autoscaler=autoscaler,
     )
+
+
+def _until(session: Session, wait: float | None) -> float:
+    return session.clock.now() + (default_wait(session) if wait is None else wait)
 
 
 def _is_running(session: Session) -> bool:

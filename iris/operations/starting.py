@@ -12,13 +12,22 @@ from msgspec.structs import replace
 from iris.client import Client, records
 from iris.client.records import Record
 from iris.domain.views import Health
-from iris.errors import FellShort, IrisError, Late, NotFound, Unreachable
-from iris.providers.contract import ControllerMachine, ControllerRequest, Phase
+from iris.errors import (
+    FellShort,
+    IrisError,
+    Late,
+    NotAllowed,
+    NotFound,
+    Unreachable,
+)
+from iris.operations.booting import Boot
+from iris.providers.contract import ControllerRequest, Phase
 from iris.session import Session
 from iris.wire import error_class_by_code
 
 Say = Callable[[str], None]
 
+LOCAL_WAIT, CLOUD_WAIT = 60.0, 900.0  # seconds
 PATIENCE = 10.0  # seconds for one answer of a controller that should be there
 LOOK_INTERVAL = 0.02  # seconds between looks at a controller that comes up
 SHOW_UP_PATIENCE = 5.0  # seconds in which another terminal's controller shows up
@@ -30,12 +39,13 @@ _ENDED = re.compile(
 _NEVER = threading.Event()
 
 
-def remember_intent(session: Session) -> None:
+def remember_intent(session: Session, adopt: str = "") -> None:
     """Write the record before there is a cluster: `cleanup` then finds what comes."""
     before = records.find(session.cluster)
     fresh = Record(session.cluster, f"c{secrets.token_hex(6)}", session.config_path)
     record = replace(  # what is known of a rehearsal stays known
         before or fresh,
+        cluster_uid=adopt or (before or fresh).cluster_uid,
         config_path=session.config_path,
         url="",
         started_at=session.clock.now(),
@@ -43,15 +53,25 @@ def remember_intent(session: Session) -> None:
     records.save(record, config_text=session.config_text)
 
 
-def create_controller(session: Session) -> None:
+def create_controller(session: Session, adopt: str = "") -> None:
     """Ask for the controller of the record. Raises AlreadyExists."""
     uid = records.load(session.cluster).cluster_uid
-    request = ControllerRequest(uid, session.config_text)
-    session.provider.create_controller(request)
+    request = ControllerRequest(uid, session.config_text, adopt)
+    session.prepared().provider.create_controller(request)
+
+
+def default_wait(session: Session) -> float:
+    """Seconds that a controller takes to come up, with room for a slow day."""
+    return CLOUD_WAIT if session.reach.has_ssh else LOCAL_WAIT
 
 
 def wait_for_controller(
-    session: Session, until: float, *, log_from: int, patience: float = 0.0
+    session: Session,
+    until: float,
+    *,
+    log_from: int,
+    patience: float = 0.0,
+    say: Say = lambda words: None,
 ) -> tuple[str, Health]:
     """Its address and health, once it answers under the cluster's name and uid.
 
@@ -59,25 +79,18 @@ def wait_for_controller(
     for `patience` seconds it may not be there yet.
     """
     shown_by = session.clock.now() + patience
+    boot = Boot(session, say)
     while True:
-        machine = only_controller(session)
+        machine = boot.look()
         now = session.clock.now()
         if machine is None or machine.phase is Phase.STOPPED:
             if now >= shown_by:
                 raise why_it_ended(session, log_from)
-        elif machine.address and (health := _ask(session, machine)) is not None:
-            return f"http://{machine.address}", health
+        elif machine.address and (found := boot.reach(machine)) is not None:
+            return found
         if now >= until:
-            raise Late(
-                f"the controller of cluster {session.cluster!r} does not answer yet",
-                hint="Its log: `inv probe.logs`. Wait longer with `--wait-timeout`.",
-            )
+            raise boot.late()
         session.clock.wait(_NEVER, LOOK_INTERVAL)
-
-
-def only_controller(session: Session) -> ControllerMachine | None:
-    """The controller of the cluster's name, whatever its uid."""
-    return next(iter(session.provider.list_controllers()), None)
 
 
 def answering(session: Session) -> Client:
@@ -87,7 +100,9 @@ def answering(session: Session) -> Client:
 
 
 def log_length(session: Session) -> int:
-    """How long the controller's log is by now."""
+    """How long the controller's log is by now; a machine made anew has a new one."""
+    if session.reach.has_ssh:
+        return 0
     return len(_log(session))
 
 
@@ -112,19 +127,8 @@ def operator_token(session: Session) -> str:
     return session.provider.read_controller_file("operator.token").decode().strip()
 
 
-def _ask(session: Session, machine: ControllerMachine) -> Health | None:
-    try:
-        with Client(f"http://{machine.address}", "", patience=0.0) as client:
-            health = client.health()
-    except Unreachable:
-        return None
-    if (health.cluster, health.cluster_uid) != (session.cluster, machine.cluster_uid):
-        return None  # somebody else listens where ours did
-    return health
-
-
 def _log(session: Session) -> bytes:
     try:
         return session.provider.read_controller_file("controller.log")
-    except NotFound:
-        return b""
+    except (NotFound, Unreachable, NotAllowed, Late):
+        return b""  # no machine, or one that does not let us look

@@ -38,6 +38,7 @@ def stop(
             client.drain_cluster()
             _wait_until_gone(session, client, say, wait)
     session.provider.delete_controller()
+    session.close_tunnel()
     say(f"the controller of cluster {session.cluster} is stopped; its state is kept")
     return Stopped(session.cluster, kept)
 

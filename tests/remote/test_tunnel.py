@@ -117,7 +117,7 @@ def test_after_a_cut_it_comes_back_by_itself_at_the_same_place(
         assert url_of(tunnel, destination) == url
         eventually(lambda: health_or_none(url))
 
-    assert server.handshakes == 4
+    assert server.handshakes >= 4
 
 
 def health_or_none(url):
