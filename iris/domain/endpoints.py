@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from ipaddress import ip_address
-from urllib.parse import urlsplit
 
 import msgspec
 
+_NAME = re.compile(r"[a-z]+://(?:\[(?P<six>[^]]*)\]|(?P<name>[^/:?#@]*))(?=[/:?#]|$)")
 _BY_VARIABLE = {
     "IRIS_COMPUTE_URL": "compute_url",
     "IRIS_TPU_URL": "tpu_url",
@@ -40,7 +41,8 @@ class Endpoints(msgspec.Struct, frozen=True, omit_defaults=True):
 
 def is_loopback(url: str) -> bool:
     """Does a URL lead to this machine?"""
-    name = urlsplit(url).hostname or ""
+    found = _NAME.match(url)
+    name = (found["six"] or found["name"] or "") if found else ""
     try:
         return ip_address(name).is_loopback
     except ValueError:
