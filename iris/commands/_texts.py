@@ -20,7 +20,6 @@ from iris.domain.views import (
     SliceView,
     WorkerView,
 )
-from iris.operations.cleanup import CleanedUp
 from iris.operations.cluster import ClusterPlan, Status
 from iris.operations.jobs import JobReport
 from iris.providers.contract import ControllerMachine
@@ -123,22 +122,6 @@ def cluster_plan(plan: ClusterPlan) -> str:
     if plan.autoscaler is not None:
         lines += ["", describe(plan.autoscaler)]
     return "\n".join(lines)
-
-
-def leftovers(found: CleanedUp, *, dry: bool) -> str:
-    """What a cleanup deleted, or would."""
-    now = time.time()
-    rows = [
-        (each.kind, each.name, each.zone, ago(each.created_at, now), each.words)
-        for each in found.deleted
-    ]
-    if not rows:
-        return f"nothing of cluster {found.cluster} is left"
-    tabled = table(("KIND", "NAME", "ZONE", "AGE", "WORDS"), rows)
-    said = (
-        "would be deleted; --no-dry-run does it" if dry else "deleted; nothing is left"
-    )
-    return f"{tabled}\n{said}"
 
 
 @describe.register

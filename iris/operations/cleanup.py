@@ -13,12 +13,12 @@ from msgspec.structs import replace
 from iris.client import records
 from iris.clock import Clock
 from iris.config import ClusterConfig
-from iris.errors import Conflict, FellShort
+from iris.errors import Conflict, FellShort, UsageError
 from iris.operations.silence import judge_silence
 from iris.operations.sweeping import Left, Sweep, by_order, look
 from iris.providers import load_provider
 from iris.providers.contract import Leftover, Provider, Surroundings
-from iris.session import Session, open_session
+from iris.session import Session
 
 Say = Callable[[str], None]
 Load = Callable[[ClusterConfig, str, Clock, Surroundings], Provider]
@@ -35,14 +35,39 @@ class CleanedUp(msgspec.Struct, frozen=True):
     spared: str = ""  # why nothing was deleted although it could have been
 
 
-def session_of_name(session: Session, name: str) -> Session:
-    """Another cluster, by its name alone, where the session's file has its provider."""
-    if name in ("", session.cluster):
-        return session
-    if records.find(name) is not None:
-        return open_session(cluster=name, clock=session.clock)
-    config = replace(session.config, name=name)
-    return replace(session, config=config, record=None)
+class Wanted(msgspec.Struct, frozen=True):
+    """What a person asks of a cleanup."""
+
+    uid: str = ""
+    is_dry: bool = True
+    wait: float = WAIT
+    silent_for: float | None = None  # only if the controller was; None: anyway
+
+
+def session_of_name(name: str, open_session: Callable[[str], Session]) -> Session:
+    """A cluster by its name alone; without a record another's file says where to look.
+
+    `open_session` opens the record of a name, or without one what else is meant.
+    """
+    if not name or records.find(name) is not None:
+        return open_session(name)
+    session = open_session("")
+    return replace(session, config=replace(session.config, name=name), record=None)
+
+
+def carry_out(
+    session: Session, say: Say, wanted: Wanted, *, load: Load = load_provider
+) -> CleanedUp:
+    """Delete what is wanted, or say what would go, or why it is spared."""
+    if wanted.silent_for is not None:
+        if wanted.uid not in ("", session.cluster_uid):
+            raise UsageError("--if-controller-silent listens to the known uid only")
+        spared = spare_unless_silent(session, wanted.silent_for, load=load)
+        if spared:
+            return CleanedUp(session.cluster, (), spared=spared)
+    if wanted.is_dry:
+        return plan_cleanup(session, wanted.uid, load=load)
+    return cleanup(session, say, wanted.uid, wait=wanted.wait, load=load)
 
 
 def plan_cleanup(
@@ -80,9 +105,15 @@ def cleanup(
     if not left.is_nothing:
         raise _fell_short(session, left)
     if session.cluster_uid in ("", chosen):
-        records.forget(session.cluster)
+        _forget(session)
     others = _others(everything, chosen)
     return CleanedUp(session.cluster, tuple(sweep.deleted), others)
+
+
+def _forget(session: Session) -> None:
+    if session.record is not None:
+        session.close_tunnel()  # it leads nowhere
+    records.forget(session.cluster)
 
 
 def spare_unless_silent(

@@ -104,7 +104,7 @@ def _answers(session: Session) -> bool:
     if machine is None or machine.phase is Phase.STOPPED:
         return False
     try:
-        with Client(session.controller_url(), "", PATIENCE) as client:
+        with Client(session.controller_url(), "", PATIENCE, session.clock) as client:
             health = client.health()
     except (Unreachable, Late, NoCluster):
         session.provider.list_controllers()  # it still does: it is not our network

@@ -6,13 +6,13 @@ import pytest
 
 from iris.client import records
 from iris.client.records import Record
-from iris.errors import Conflict, FellShort, NoCluster, Unavailable
-from iris.operations.cleanup import cleanup, plan_cleanup
-from iris.providers.contract import Leftover, Listing
+from iris.errors import Conflict, FellShort, NoCluster
+from iris.operations.cleanup import cleanup, plan_cleanup, session_of_name
 from iris.session import open_session
 from tests.support.cluster import QUICK
 from tests.support.eventually import eventually
 from tests.support.machine import processes_in
+from tests.support.sky import Sky, a_leftover
 
 KEPT_WARM = QUICK.replace("max_slices: 1}", "max_slices: 1, min_slices: 1}")
 
@@ -86,43 +86,6 @@ def test_cleaning_up_where_nothing_is_left_is_done(make_cluster):
 
 
 # Where it must not be sure
-
-
-class Sky:
-    """A cloud whose list is a list, and whose deletions may fail."""
-
-    def __init__(self, *leftovers, refuses=(), breaks_at=99):
-        self.left = list(leftovers)
-        self.refuses = refuses
-        self.lists_until = breaks_at
-
-    def load(self, _config, uid, _clock, _surroundings):
-        return View(self, uid)
-
-
-class View:
-    """That cloud as one uid sees it."""
-
-    def __init__(self, sky, uid):
-        self.sky, self.uid = sky, uid
-
-    def list_leftovers(self):
-        self.sky.lists_until -= 1
-        if self.sky.lists_until < 0:
-            raise Unavailable("the backend is over capacity")
-        return tuple(e for e in self.sky.left if self.uid in ("", e.cluster_uid))
-
-    def list_slices(self):
-        return Listing(0.0, (), lag=0.0)
-
-    def delete_leftover(self, leftover):
-        if leftover.name in self.sky.refuses:
-            raise Unavailable(f"{leftover.name} does not go")
-        self.sky.left.remove(leftover)
-
-
-def a_leftover(kind, name, uid="c-1"):
-    return Leftover(kind, name, uid, "europe-west4-b", 1.0)
 
 
 ALL = (
@@ -213,3 +176,41 @@ def test_a_record_of_a_former_cluster_cleans_up_no_other(session):
         cleanup(session, [].append, wait=0.0, load=sky.load)
 
     assert len(sky.left) == 1
+
+
+def test_a_dry_cleanup_lists_the_uids_of_one_name(make_cluster):
+    session = make_cluster().session  # without a record
+    theirs = a_leftover("slice", "proof-theirs", "c-2")
+    sky = Sky(*ALL, theirs)
+
+    found = plan_cleanup(session, load=sky.load)
+
+    assert found.deleted == ()
+    assert {each.cluster_uid for each in found.others} == {"c-1", "c-2"}
+
+
+def test_two_clusters_of_one_name_never_touch_each_others(session):
+    theirs = tuple(a_leftover(e.kind, f"{e.name}-2", "c-2") for e in ALL)
+    sky = Sky(*ALL, *theirs)
+
+    cleanup(session, [].append, "c-2", wait=0.0, load=sky.load)
+
+    assert sky.left == list(ALL)
+    assert records.load("proof").cluster_uid == "c-1"  # the record is of the other
+
+
+def test_a_name_without_a_record_is_looked_for_where_another_file_says(session):
+    asked = []
+
+    found = session_of_name("stray", lambda known: asked.append(known) or session)
+
+    assert (asked, found.cluster, found.cluster_uid) == ([""], "stray", "")
+    assert found.config.provider == session.config.provider
+
+
+def test_a_name_with_a_record_is_that_cluster(session):
+    asked = []
+
+    session_of_name("proof", lambda known: asked.append(known) or session)
+
+    assert asked == ["proof"]
