@@ -1,0 +1,96 @@
+"""Who calls, and what that caller may do."""
+
+from __future__ import annotations
+
+import secrets
+import threading
+
+import msgspec
+
+from iris.clock import Clock
+from iris.emulator.errors import Refusal
+
+CLOUD_PLATFORM = "https://www.googleapis.com/auth/cloud-platform"
+TOKEN_LIFE = 3600.0  # seconds
+_OWNER = "owner@example.com"
+
+
+class Caller(msgspec.Struct, frozen=True):
+    """An account and what its token is good for."""
+
+    email: str = _OWNER
+    project: str = ""  # of a service account; the owner has every project
+    scopes: tuple[str, ...] = (CLOUD_PLATFORM,)
+
+
+class _Minted(msgspec.Struct, frozen=True):
+    caller: Caller
+    until: float
+
+
+class Access:
+    """Tokens of the metadata servers, and permissions that were taken away."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._minted: dict[str, _Minted] = {}
+        self._denied: set[tuple[str, str]] = set()
+
+    def mint(
+        self, email: str, scopes: tuple[str, ...], project: str
+    ) -> tuple[str, float]:
+        """A token of a service account, and the seconds that it is good for."""
+        token = f"ya29.emulated-{secrets.token_urlsafe(32)}"
+        with self._lock:
+            now = self._clock.now()
+            self._minted = {t: m for t, m in self._minted.items() if m.until > now}
+            caller = Caller(email, project, scopes)
+            self._minted[token] = _Minted(caller, now + TOKEN_LIFE)
+        return token, TOKEN_LIFE
+
+    def caller(self, authorization: str) -> Caller:
+        """Whose token it is; any that nobody minted is the owner's."""
+        scheme, _, token = authorization.partition(" ")
+        if scheme.lower() != "bearer" or not token.strip():
+            raise Refusal(
+                "required",
+                "Request is missing required authentication credential. Expected "
+                "OAuth 2 access token or other valid authentication credential.",
+            )
+        with self._lock:
+            minted = self._minted.get(token.strip())
+        if minted is None:
+            if token.startswith("ya29.emulated-"):
+                raise Refusal("required", "Request had invalid authentication.")
+            return Caller()
+        if minted.until <= self._clock.now():
+            raise Refusal("required", "Request had expired authentication.")
+        return minted.caller
+
+    def require(self, caller: Caller, project: str, permission: str) -> None:
+        """Raises a 403 where the caller may not, or its token is not good for that."""
+        if CLOUD_PLATFORM not in caller.scopes:
+            words = "Request had insufficient authentication scopes."
+            raise Refusal("forbidden", words)
+        foreign = caller.project and caller.project != project
+        if foreign or not self.holds(caller.email, permission):
+            raise Refusal(
+                "forbidden",
+                f"Required '{permission}' permission for 'projects/{project}'",
+            )
+
+    def holds(self, email: str, permission: str) -> bool:
+        """Has the account the permission?"""
+        with self._lock:
+            return not {(email, permission), ("", permission)} & self._denied
+
+    def deny(self, email: str, permission: str) -> None:
+        """Take a permission from an account, from all where none is named."""
+        with self._lock:
+            self._denied.add((email, permission))
+
+    def allow(self, email: str, permission: str) -> None:
+        """Give it back."""
+        with self._lock:
+            self._denied.discard((email, permission))

@@ -1,0 +1,1 @@
+"""Compute Engine v1 of the emulator: VMs, disks, their operations."""

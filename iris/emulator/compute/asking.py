@@ -1,0 +1,124 @@
+"""What the body of an insert asks for, as a record; nothing is made here."""
+
+from __future__ import annotations
+
+import re
+
+import msgspec
+
+from iris.emulator.compute import catalogue
+from iris.emulator.compute.records import Json, VmRecord
+from iris.emulator.errors import Refusal, missing
+
+_NAME = re.compile(r"[a-z]([-a-z0-9]{0,61}[a-z0-9])?")
+MOST_BYTES = 512 * 1024  # of all metadata; one value has half of that
+
+
+class DiskWish(msgspec.Struct, frozen=True):
+    """One disk of an insert: an existing one by its source, or a new one."""
+
+    source: str = ""  # name of an existing disk
+    name: str = ""
+    device_name: str = ""
+    size_gb: int = 10
+    type: str = "pd-standard"
+    image: str = ""
+    labels: dict[str, str] = {}
+    is_boot: bool = False
+    auto_delete: bool = False
+    mode: str = "READ_WRITE"
+
+
+def read_vm(project: str, zone: str, body: Json) -> VmRecord:
+    """The VM that a body asks for, without an id. Raises 400s and 404s."""
+    name = str(body.get("name", ""))
+    if not _NAME.fullmatch(name):
+        words = f"Invalid value for field 'resource.name': '{name}'."
+        raise Refusal("invalid", f"{words} Must be a match of regex '{_NAME.pattern}'")
+    machine_type = _last(body.get("machineType"))
+    if catalogue.machine(machine_type) is None:
+        path = f"projects/{project}/zones/{zone}/machineTypes/{machine_type}"
+        raise missing(path)
+    interface = (body.get("networkInterfaces") or [{}])[0]
+    account = (body.get("serviceAccounts") or [{}])[0]
+    return VmRecord(
+        id="",
+        project=project,
+        zone=zone,
+        name=name,
+        machine_type=machine_type,
+        created_at=0.0,
+        wants_external=bool(interface.get("accessConfigs")),
+        network=_below_project(interface.get("network"), "global/networks/default"),
+        subnetwork=_below_project(interface.get("subnetwork"), ""),
+        labels=dict(body.get("labels") or {}),
+        metadata=read_metadata(body.get("metadata") or {}),
+        tags=tuple((body.get("tags") or {}).get("items") or ()),
+        account=str(account.get("email") or ""),
+        scopes=tuple(account.get("scopes") or ()),
+        scheduling=_scheduling(body.get("scheduling") or {}),
+    )
+
+
+def read_metadata(metadata: Json) -> dict[str, str]:
+    """Attributes from items. Raises a 400 for doubles, and for too much."""
+    items = metadata.get("items") or []
+    values = {str(item["key"]): str(item.get("value", "")) for item in items}
+    if len(values) != len(items):
+        raise Refusal("invalid", "Invalid value for field 'metadata': duplicate keys")
+    sizes = [len(value.encode()) for value in values.values()]
+    if max(sizes, default=0) > MOST_BYTES // 2 or sum(sizes) > MOST_BYTES:
+        words = "Value for field 'metadata' is too large: maximum size 262144"
+        raise Refusal("invalid", f"{words} character(s); actual size {max(sizes)}.")
+    return values
+
+
+def read_disks(body: Json) -> list[DiskWish]:
+    """The disks of an insert, the first one booting where none says so."""
+    wishes = [read_disk(disk, str(body["name"])) for disk in body.get("disks") or []]
+    if not any(wish.is_boot for wish in wishes):
+        words = "Invalid value for field 'resource.disks': no boot disk."
+        raise Refusal("invalid", words)
+    return wishes
+
+
+def read_disk(disk: Json, vm_name: str) -> DiskWish:
+    """One disk as a body names it."""
+    fresh = disk.get("initializeParams") or {}
+    source = _last(disk.get("source"))
+    name = source or str(fresh.get("diskName") or vm_name)
+    image = str(fresh.get("sourceImage") or "")
+    return DiskWish(
+        source=source,
+        name=name,
+        device_name=str(disk.get("deviceName") or name),
+        size_gb=int(fresh.get("diskSizeGb") or disk.get("diskSizeGb") or 10),
+        type=_last(fresh.get("diskType")) or "pd-standard",
+        image=catalogue.image_of(image) if image else "",
+        labels=dict(fresh.get("labels") or {}),
+        is_boot=bool(disk.get("boot")),
+        auto_delete=bool(disk.get("autoDelete")),
+        mode=str(disk.get("mode") or "READ_WRITE"),
+    )
+
+
+def _scheduling(asked: Json) -> Json:
+    is_spot = asked.get("provisioningModel") == "SPOT" or bool(asked.get("preemptible"))
+    usual: Json = {
+        "provisioningModel": "SPOT" if is_spot else "STANDARD",
+        "preemptible": is_spot,
+        "automaticRestart": not is_spot,
+        "onHostMaintenance": "TERMINATE" if is_spot else "MIGRATE",
+    }
+    return usual | asked
+
+
+def _below_project(value: object, default: str) -> str:
+    path = str(value or "").split("/compute/v1/")[-1]
+    if not path:
+        return default
+    return path if "/" in path else f"global/networks/{path}"
+
+
+def _last(value: object) -> str:
+    return str(value or "").rpartition("/")[2]
