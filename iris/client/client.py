@@ -120,9 +120,12 @@ class Client(JobCalls):
         """The last lines of the controller's own log."""
         return self.read_controller_log({"lines": lines}).lines
 
-    def follow_controller_log(self, lines: int = 200) -> Iterator[str]:
-        """The last lines, then each as it is written."""
-        page = self.read_controller_log({"lines": lines})
+    def follow_controller_log(
+        self, lines: int = 200, since: int | None = None
+    ) -> Iterator[str]:
+        """The last lines or those behind a cursor, then each as it is written."""
+        first = {"lines": lines} if since is None else {"since": since}
+        page = self.read_controller_log(first)
         while True:
             yield from page.lines
             if not page.lines:

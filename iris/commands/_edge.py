@@ -55,6 +55,9 @@ class _Command(Task[Any]):
             # Invoke tells the kind by the default, and None has none
             if types.get(argument.name or "") == "int | None":
                 argument.kind = int
+        if "all" in types and "--all" in _words_before_dashes():
+            for argument in arguments:  # then none is named
+                argument.positional = False
         return [_Flag.like(argument) for argument in arguments]
 
 
@@ -161,6 +164,11 @@ def words_after_dashes(argv: Sequence[str] | None = None) -> tuple[str, ...]:
     """What follows `--`, word by word as it was typed."""
     words = list(sys.argv if argv is None else argv)
     return tuple(words[words.index("--") + 1 :]) if "--" in words else ()
+
+
+def _words_before_dashes() -> list[str]:
+    words = sys.argv[1:]
+    return words[: words.index("--")] if "--" in words else words
 
 
 def refuse_misplaced_config(argv: Sequence[str] | None = None) -> None:

@@ -22,6 +22,10 @@ from iris.domain.views import (
 )
 from iris.operations.cluster import ClusterPlan, Status
 from iris.operations.jobs import JobReport
+from iris.probes.bootstrap_logs import BootLogs
+from iris.probes.discover import Discovery
+from iris.probes.ssh_status import SshStatus
+from iris.probes.tunnel import Tunnelled
 from iris.providers.contract import ControllerMachine
 
 GB = 1_000_000_000
@@ -189,6 +193,47 @@ def _(boot: SliceBoot) -> str:
         at = time.strftime("%H:%M:%S", time.localtime(phase.at))
         lines.append(f"  {at} worker {phase.index}: {phase.phase} {phase.detail}")
     return "\n".join(lines)
+
+
+@describe.register
+def _(logs: BootLogs) -> str:
+    parts = [*logs.console, *map(describe, logs.slices)]
+    return "\n".join([*parts, *filter(None, [logs.problem])]) or "none"
+
+
+@describe.register
+def _(found: Discovery) -> str:
+    lines = [f"{found.verdict}: {found.words}"]
+    if found.hint:
+        lines.append(f"hint: {found.hint}")
+    if found.controllers:
+        lines += ["", _machine_table(found.controllers)]
+    return "\n".join(lines)
+
+
+@describe.register
+def _(found: Tunnelled) -> str:
+    return found.url
+
+
+@describe.register
+def _(found: SshStatus) -> str:
+    if not found.needs_ssh:
+        return f"cluster {found.cluster} is on this machine: it needs no SSH"
+    state = "well" if found.is_well else f"NOT well: {found.problem}"
+    pinned = "is pinned" if found.is_pinned else "was never met"
+    lines = [f"SSH to {found.machine or 'the controller'}: {state}"]
+    if found.address:
+        lines += [
+            f"  as {found.user} at {found.address}, whose key {pinned}",
+            f"  with the key {found.key}",
+        ]
+    if found.tunnel_pid:
+        lines.append(
+            f"  by the tunnel of process {found.tunnel_pid}, {found.handshakes} "
+            f"handshakes so far; an answer took {found.answer_seconds:.3f}s"
+        )
+    return "\n".join([*lines, *filter(None, [found.hint and f"hint: {found.hint}"])])
 
 
 def _slice_table(slices: Sequence[SliceView]) -> str:

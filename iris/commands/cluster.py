@@ -25,6 +25,7 @@ from iris.commands._edge import (
         "rehearse": "On this machine's emulator instead of Google Cloud, from now on.",
         "delays": "Of a rehearsal: none, or google: as long as Google Cloud takes.",
         "faults": "Of a rehearsal: a file of faults, such as stockout.yaml.",
+        "adopt": "The uid of a state disk that was another cluster's, to go on with.",
     }
 )
 def start(
@@ -34,7 +35,8 @@ def start(
     rehearse: bool = False,
     delays: str = "",
     faults: str = "",
-    wait_timeout: str = "60s",
+    adopt: str = "",
+    wait_timeout: str | None = None,
     json: bool = False,
     dry_run: bool = False,
 ) -> None:
@@ -52,8 +54,8 @@ def start(
         return _show_steps(operation.plan_start(session), json)
     if rehearse:
         session = rehearsed.prepare(session, tell, delays=delays, faults=faults)
-    wait = seconds(wait_timeout) or 0.0
-    started = operation.start(session, tell, wait=wait)
+    wait = seconds(wait_timeout)  # the default is the provider's
+    started = operation.start(session, tell, wait=wait, adopt=adopt)
     lines = f"cluster {started.cluster} ({started.uid}) answers at {started.url}"
     show(started, lines, as_json=json)
 
@@ -92,7 +94,7 @@ def restart(
     c: Context,
     config: str | None = None,
     cluster: str | None = None,
-    wait_timeout: str = "60s",
+    wait_timeout: str | None = None,
     json: bool = False,
     dry_run: bool = False,
 ) -> None:
@@ -103,7 +105,7 @@ def restart(
     session = open_session(config, cluster)
     if dry_run:
         return _show_steps(operation.plan_restart(session), json)
-    started = operation.restart(session, tell, wait=seconds(wait_timeout) or 0.0)
+    started = operation.restart(session, tell, wait=seconds(wait_timeout))
     lines = f"cluster {started.cluster} ({started.uid}) answers at {started.url}"
     show(started, lines, as_json=json)
 
@@ -138,6 +140,23 @@ def plan(
 
     found = operation.plan(open_session(config, cluster))
     show(found, lambda: cluster_plan(found), as_json=json)
+
+
+@command(name="ssh-config", help=CONFIG | JSON)
+def ssh_config(
+    c: Context,
+    config: str | None = None,
+    cluster: str | None = None,
+    json: bool = False,
+) -> None:
+    """Print what OpenSSH needs to reach the controller and every worker."""
+    from iris.commands._marks import open_session
+    from iris.operations import ssh as operation
+
+    text = operation.render_config(open_session(config, cluster))
+    if json:
+        return show({"config": text}, "", as_json=True)
+    print(text, end="")  # unmarked: `ssh -F` reads it
 
 
 def _show_steps(steps: tuple[str, ...], as_json: bool, way_out: str = "") -> None:

@@ -13,6 +13,7 @@ from typing import Any
 
 from invoke.collection import Collection
 from invoke.context import Context
+from invoke.exceptions import Exit
 
 from iris.commands._edge import CONFIG, JSON, command, show
 from iris.commands._marks import marked
@@ -26,7 +27,11 @@ _HELP |= {
     "limit": "How many, the newest.",
     "lines": "How many, the last.",
     "path": "A path of the API, such as /v1/cluster.",
+    "since": "Of that time, such as 10m.",
+    "slice": "A slice, by its name.",
     "slice_name": "A slice, by its name.",
+    "tail": "How many, the last.",
+    "worker": "A worker of the slice, by its index.",
 }
 
 
@@ -53,7 +58,10 @@ def ask_probe(probe: str, flags: dict[str, Any]) -> None:
     session = open_session(config, cluster)
     if not follows:
         answer = module.ask(session, **flags)
-        return show(answer, lambda: _texts.describe(answer), as_json=as_json)
+        show(answer, lambda: _texts.describe(answer), as_json=as_json)
+        if not getattr(answer, "is_well", True):
+            raise Exit(code=1)
+        return
     taken = inspect.signature(module.follow).parameters
     flags = {name: value for name, value in flags.items() if name in taken}
     for each in module.follow(session, **flags):

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from invoke.context import Context
 
-from iris.commands._edge import CONFIG, DRY_RUN, JSON, command, show
+from iris.commands._edge import (
+    CONFIG,
+    DRY_RUN,
+    JSON,
+    command,
+    show,
+    words_after_dashes,
+)
 
 
 @command(
@@ -29,6 +36,34 @@ def drain(
         return show(found, f"would drain slice {found.slice_name}", as_json=json)
     drained = workers.drain(session, found)
     show(drained, f"slice {drained.slice_name} is draining", as_json=json)
+
+
+@command(
+    takes_words=True,
+    positional=["worker"],
+    help=CONFIG
+    | {
+        "worker": "SLICE/INDEX, or its uid.",
+        "all": "On all workers at once, each line with its worker's name.",
+    },
+)
+def ssh(
+    c: Context,
+    worker: str | None,
+    all: bool = False,
+    config: str | None = None,
+    cluster: str | None = None,
+) -> None:
+    """Open a shell on a worker's VM, or run the words after `--` there."""
+    from iris.commands import _ssh
+    from iris.commands._marks import open_session
+    from iris.operations import ssh as operation
+
+    words = words_after_dashes()
+    _ssh.require_sense(words, on_all=all)
+    session = open_session(config, cluster)
+    found = operation.workers_of(session, worker or "")
+    _ssh.ssh(session, found, words, on_all=all)
 
 
 @command(

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Callable
+
 from iris.domain.views import LogLine
 
 
@@ -34,3 +37,28 @@ class Joiner:
         held = [self._held[key] + b"\n" for key in sorted(self._held)]
         self._held.clear()
         return b"".join(held)
+
+
+class Lines:
+    """Output that comes in pieces, passed on as whole lines with a name before each."""
+
+    def __init__(
+        self, name: bytes, write: Callable[[bytes], None], lock: threading.Lock
+    ) -> None:
+        self._name = name
+        self._write = write
+        self._lock = lock
+        self._rest = b""
+
+    def add(self, piece: bytes) -> None:
+        """Pass on the lines that are whole by now."""
+        *whole, self._rest = (self._rest + piece).split(b"\n")
+        said = b"".join(self._name + line + b"\n" for line in whole)
+        if said:
+            with self._lock:
+                self._write(said)
+
+    def end(self) -> None:
+        """Pass on a last line that nobody ended."""
+        if self._rest:
+            self.add(b"\n")

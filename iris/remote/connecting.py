@@ -12,6 +12,7 @@ from iris.clock import Clock
 from iris.errors import IrisError, Unreachable
 from iris.remote.messages import State
 from iris.remote.proof import LineDead, prove
+from iris.remote.pumping import close_quietly
 from iris.remote.shell import PortClosed, Shell
 from iris.remote.target import Destination
 
@@ -67,8 +68,8 @@ class Connecting:
             before = self._tries
 
             def is_told() -> bool:
-                has_ssh = for_ssh and self._shell is not None
-                return self._is_up or has_ssh or self._tries > before
+                has_ssh = for_ssh and self._has_ssh()
+                return self._is_live() or has_ssh or self._tries > before
 
             if not is_told():
                 self._hurry.set()
@@ -131,6 +132,13 @@ class Connecting:
         except IrisError as error:
             self._note(to, error)
             return False
+        except Exception as error:
+            # a library's surprise is told like any other trouble: without this
+            # thread nobody would ever connect again
+            _LOG.exception("the try failed")
+            self._drop()
+            self._note(to, Unreachable(f"{to.target.name}: {error!r}"))
+            return False
         self._note(to, None)
         return True
 
@@ -155,9 +163,11 @@ class Connecting:
     def _prove(self, shell: Shell, to: Destination) -> None:
         try:
             plug = shell.dial(to.address, to.port, ANSWER)
-            with plug:
+            try:
                 plug.settimeout(ANSWER)
                 prove(plug, to)
+            finally:
+                close_quietly(plug)
         except LineDead as error:
             self._drop()
             raise Unreachable(f"{to.target.name}: {error}") from error
@@ -185,15 +195,26 @@ class Connecting:
         if shell is not None:
             shell.close()
 
+    def _is_live(self) -> bool:
+        """Is it up by the last proof, and not cut since?"""
+        return self._is_up and self._has_ssh()
+
+    def _has_ssh(self) -> bool:
+        shell = self._shell
+        return shell is not None and shell.is_open
+
     def _state(self) -> State:
-        problem = self._problem or Unreachable("SSH is not connected yet")
+        is_up = self._is_live()
+        if self._is_up and not is_up:
+            self._hurry.set()
+        problem = self._problem or Unreachable("SSH is not connected")
         return State(
-            is_up=self._is_up,
+            is_up=is_up,
             url=self.url,
             pid=os.getpid(),
             destination=self.destination,
-            has_ssh=self._shell is not None,
+            has_ssh=self._has_ssh(),
             connected_at=self._connected_at,
             handshakes=self._handshakes,
-            problem=None if self._is_up else wire.error_to_problem(problem),
+            problem=None if is_up else wire.error_to_problem(problem),
         )

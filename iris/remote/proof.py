@@ -28,7 +28,7 @@ def prove(plug: Any, destination: Destination) -> None:
         answer = HTTPResponse(plug)
         answer.begin()
         health = wire.decode(answer.read(), Health)
-    except (TimeoutError, EOFError) as error:
+    except (TimeoutError, EOFError, ConnectionError) as error:
         raise LineDead(f"no answer from {where}") from error
     except (OSError, HTTPException, UsageError) as error:
         words = str(error) or type(error).__name__

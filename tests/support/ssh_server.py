@@ -108,6 +108,7 @@ class _Guest(asyncssh.SSHServer):
     def __init__(self, server: SshServer) -> None:
         self._server = server
         self._connection: Any = None
+        self._plugs: set[socket.socket] = set()
 
     def connection_made(self, conn: Any) -> None:
         self._connection = conn
@@ -115,10 +116,24 @@ class _Guest(asyncssh.SSHServer):
         self._server.handshakes += 1
 
     def connection_lost(self, exc: Exception | None) -> None:
+        for plug in self._plugs:
+            plug.close()
         self._server._connections.discard(self._connection)
 
-    def connection_requested(self, *where: object) -> bool:
-        return True
+    def connection_requested(self, to: str, port: int, *_: object) -> Any:
+        # AsyncSSH's own forwarding leaves sockets open when its connection is cut
+        try:
+            plug = socket.create_connection((to, port), timeout=5)
+        except OSError as error:
+            code = asyncssh.OPEN_CONNECT_FAILED
+            raise asyncssh.ChannelOpenError(code, str(error)) from error
+        self._plugs.add(plug)
+
+        async def carry(near: Any, far: Any) -> None:
+            self._plugs.discard(plug)
+            await _forward(near, far, plug)
+
+        return carry
 
     def begin_auth(self, username: str) -> bool:
         self._server.logins[username] += 1
@@ -147,6 +162,17 @@ async def _run(process: Any) -> None:
         await child.wait()
 
 
+async def _forward(near: Any, far: Any, plug: socket.socket) -> None:
+    reader, writer = await asyncio.open_connection(sock=plug)
+    try:
+        await asyncio.gather(
+            _feed(near, writer, eof=True), _feed(reader, far, eof=True)
+        )
+    finally:
+        writer.close()
+        far.close()
+
+
 async def _pass(source: Any, sink: Any) -> None:
     with suppress(OSError, asyncssh.Error):
         while piece := await source.read(65536):
@@ -154,9 +180,10 @@ async def _pass(source: Any, sink: Any) -> None:
             await sink.drain()
 
 
-async def _feed(source: Any, sink: Any) -> None:
+async def _feed(source: Any, sink: Any, *, eof: bool = False) -> None:
     await _pass(source, sink)
-    sink.close()
+    with suppress(OSError, RuntimeError):
+        sink.write_eof() if eof else sink.close()
 
 
 async def _end_tasks() -> None:
