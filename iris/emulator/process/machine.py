@@ -1,0 +1,351 @@
+"""One VM: a folder, its servers, and all processes that carry its name."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, Protocol
+
+import psutil
+from msgspec.structs import replace
+
+from iris.clock import Clock
+from iris.domain.endpoints import Endpoints
+from iris.emulator.faults import FaultKind, Faults
+from iris.emulator.machines import Vm
+from iris.emulator.process.metadata import PORT, MetadataServer
+from iris.emulator.process.ssh import Door, SshSide, host_key
+from iris.emulator.process.standins import write_standins
+from iris.emulator.process.tree import Shown, Tree, tree_of
+from iris.errors import IrisError
+from iris.providers._processes import end_all
+
+VARIABLE = "IRIS_EMULATED_VM"  # every process of a VM has the VM's folder in it
+ENDING = 20.0  # seconds until all processes of a VM are dead
+MOST_SERIAL = 1_000_000  # bytes of the console that are kept
+_NEVER = threading.Event()
+_PULLS = {
+    FaultKind.PULL_DENIED: "pull access denied: Permission "
+    '"artifactregistry.repositories.downloadArtifacts" denied on resource',
+    FaultKind.PULL_FAILS: "received unexpected HTTP status: 503 Service Unavailable",
+}
+
+
+class Around(Protocol):
+    """What all VMs of an emulator share."""
+
+    @property
+    def clock(self) -> Clock: ...
+    @property
+    def faults(self) -> Faults: ...
+    @property
+    def ssh(self) -> SshSide: ...
+    @property
+    def endpoints(self) -> Callable[[], Endpoints]: ...
+    @property
+    def mint(self) -> Callable[[str, tuple[str, ...], str], tuple[str, float]]: ...
+
+
+class Machine:
+    """One VM; what is asked of it is done in order, on a thread of its own."""
+
+    def __init__(self, vm: Vm, folder: Path, disks: Path, around: Around) -> None:
+        self.vm = vm
+        self.folder = folder
+        self._disks = disks
+        self._around = around
+        self._shown = Shown()
+        self._metadata: MetadataServer | None = None
+        self._work = ThreadPoolExecutor(1, thread_name_prefix=f"vm-{vm.name}")
+        self.is_up = False
+
+    # -- what is asked ---------------------------------------------------------------
+
+    def boot(self) -> None:
+        """Start it, unless it runs."""
+        if not self.is_up:
+            self.is_up = True
+            self._work.submit(self._guarded, self._boot)
+
+    def attach(self) -> None:
+        """It lives on from before: only its servers are ours to start."""
+        self.is_up = True
+        self._work.submit(self._guarded, self._serve)
+
+    def update(self, vm: Vm) -> None:
+        """Its metadata is another."""
+        self.vm = vm
+        self._changed()
+
+    def stop(self, notice: float, preempted: bool) -> None:
+        """Power off, `notice` seconds from now."""
+        self.is_up = False
+        if preempted:
+            self._show(replace(self._shown, preempted=True))
+        self._work.submit(self._guarded, self._stop, notice)
+
+    def reset(self) -> None:
+        """Cut it and boot it again."""
+        self.is_up = True
+        self._work.submit(self._guarded, self._stop, 0.0)
+        self._work.submit(self._guarded, self._boot)
+
+    def maintain(self, event: str) -> None:
+        """Show it."""
+        self._show(replace(self._shown, maintenance_event=event))
+
+    def kill_processes(self) -> None:
+        """All in it dies."""
+        self._work.submit(self._guarded, self._end_processes)
+
+    def delete(self, then: Callable[[], None]) -> None:
+        """End it, its folder goes."""
+        self.is_up = False
+
+        def gone() -> None:
+            self._stop(0.0)
+            shutil.rmtree(self.folder, ignore_errors=True)
+            then()
+
+        self._work.submit(self._guarded, gone)
+
+    def close(self) -> None:
+        """Serve no more; what was asked before is done first."""
+        self._work.submit(self._guarded, self._stop_serving)
+        self._work.shutdown(wait=True)
+
+    # -- what is looked at -----------------------------------------------------------
+
+    def serial(self) -> bytes:
+        """The console, as the script runner writes it."""
+        try:
+            text = (self.folder / "startup.log").read_bytes()
+        except FileNotFoundError:
+            return b""
+        runner = b"google_metadata_script_runner[1]: "
+        lines = [_console(line, runner) for line in text.splitlines()]
+        return b"".join(lines)[-MOST_SERIAL:]
+
+    def guest(self) -> dict[str, dict[str, str]]:
+        """What the guest wrote."""
+        return {space: dict(of) for space, of in self._shown.guest.items()}
+
+    def processes(self) -> list[psutil.Process]:
+        """Everything that runs in it."""
+        return processes_of({str(self.folder)})
+
+    # -- what is done ----------------------------------------------------------------
+
+    def _boot(self) -> None:
+        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        write_standins(self.folder / "bin")
+        (self.folder / "root" / "root").mkdir(parents=True, exist_ok=True)
+        self._attach_disks()
+        self._serve()
+        words = ["docker", "boot-of-the-vm"]
+        subprocess.run(words, env=self._environment(), check=False, cwd="/")
+        self._run_startup_script()
+
+    def _serve(self) -> None:
+        self._shown = replace(self._shown, preempted=False, maintenance_event="NONE")
+        if self.vm.attributes.get("enable-guest-attributes", "").upper() == "TRUE":
+            kind, key = (
+                host_key(self.folder).with_suffix(".pub").read_text().split()[:2]
+            )
+            self.write_guest("hostkeys", kind, key)
+        late = self.vm.metadata_delay
+        if late:
+            timer = threading.Timer(late, self._serve_metadata)
+            timer.daemon = True
+            timer.start()
+        else:
+            self._serve_metadata()
+        addresses = tuple(filter(None, (self.vm.internal_ip, self.vm.external_ip)))
+        self._around.ssh.open(
+            Door(self.vm.id, addresses, self.folder, self._environment(), self._keys)
+        )
+
+    def _serve_metadata(self) -> None:
+        if self._metadata is None:
+            self._metadata = MetadataServer(
+                self.vm.internal_ip,
+                self.tree,
+                mint=self._minted,
+                is_away=self._is_away,
+                pull=self._pulled,
+                write_guest=self.write_guest,
+            )
+
+    def _stop_serving(self) -> None:
+        self._around.ssh.close(self.vm.id)
+        if self._metadata is not None:
+            self._metadata.close()
+            self._metadata = None
+
+    def _stop(self, notice: float) -> None:
+        if notice:
+            self._around.clock.wait(_NEVER, notice)
+        self._end_processes()
+        self._stop_serving()
+
+    def _end_processes(self) -> None:
+        end_all(self.processes, self._around.clock, ENDING)
+
+    def _run_startup_script(self) -> None:
+        text = self.vm.attributes.get("startup-script", "")
+        if not text:
+            return
+        script = self.folder / "startup-script"
+        script.write_text(text)
+        script.chmod(0o700)
+        log = self.folder / "startup.log"
+        around = (
+            '"$0" >>"$1" 2>&1 </dev/null; echo "startup-script exit status $?" >>"$1"; '
+            'echo "Finished running startup scripts." >>"$1"'
+        )
+        environment = self._environment()
+        del environment["HOME"]  # the runner has none
+        subprocess.Popen(
+            ["bash", "-c", around, str(script), str(log)],
+            env=environment,
+            cwd="/",
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+
+    def _attach_disks(self) -> None:
+        by_id = self.folder / "root" / "dev" / "disk" / "by-id"
+        by_id.mkdir(parents=True, exist_ok=True)
+        for old in by_id.iterdir():
+            old.unlink()
+        for disk in self.vm.disks:
+            if not disk.is_boot:
+                content = self._disks / disk.id
+                content.mkdir(mode=0o700, parents=True, exist_ok=True)
+                (by_id / f"google-{disk.device_name}").symlink_to(content)
+
+    def _environment(self) -> dict[str, str]:
+        metadata = f"{self.vm.internal_ip}:{PORT}"
+        root = self.folder / "root"
+        variables = {
+            "PATH": f"{self.folder / 'bin'}:/usr/local/sbin:/usr/local/bin"
+            ":/usr/sbin:/usr/bin:/sbin:/bin",
+            "HOME": str(root / "root"),
+            "LANG": "C.UTF-8",
+            "IRIS_ROOT": str(root),
+            "GCE_METADATA_HOST": metadata,
+            "GCE_METADATA_IP": metadata,
+            "GCE_METADATA_ROOT": metadata,
+            VARIABLE: str(self.folder),
+        }
+        named = self._around.endpoints().variables()
+        library = {k: v for k, v in os.environ.items() if k == "LD_LIBRARY_PATH"}
+        return {**library, **variables, **{k: v for k, v in named.items() if v}}
+
+    # -- what its metadata server asks -----------------------------------------------
+
+    def tree(self) -> Tree:
+        """As it is by now."""
+        return tree_of(self.vm, self._shown)
+
+    def write_guest(self, space: str, key: str, value: str) -> bool:
+        """Keep a guest attribute, where the VM may have some."""
+        if self.vm.attributes.get("enable-guest-attributes", "").upper() != "TRUE":
+            return False
+        guest = self.guest()
+        guest.setdefault(space, {})[key] = value
+        self._show(replace(self._shown, guest=guest))
+        return True
+
+    def _minted(self, scopes: tuple[str, ...]) -> dict[str, Any] | None:
+        if not self.vm.service_account:
+            return None
+        allowed = tuple(s for s in scopes if s in self.vm.scopes) or self.vm.scopes
+        token, life = self._around.mint(
+            self.vm.service_account, allowed, self.vm.project
+        )
+        return {
+            "access_token": token,
+            "expires_in": int(life),
+            "token_type": "Bearer",
+        }
+
+    def _is_away(self) -> bool:
+        kind = FaultKind.METADATA_UNAVAILABLE
+        return self._take(kind, api="metadata") is not None
+
+    def _pulled(self, image: str) -> str:
+        """Why an image cannot be pulled, empty if it can."""
+        fault = self._take(*_PULLS, api="docker")
+        return f"{_PULLS[fault]} {image}" if fault else ""
+
+    def _take(self, *kinds: FaultKind, api: str) -> FaultKind | None:
+        fault = self._around.faults.take(
+            *kinds,
+            api=api,
+            zone=self.vm.zone,
+            type=self.vm.machine_type,
+            name=self.vm.name,
+        )
+        return fault.kind if fault else None
+
+    def _keys(self) -> str:
+        both = (self.vm.project_attributes, self.vm.attributes)
+        return "\n".join(each.get("ssh-keys", "") for each in both)
+
+    def _show(self, shown: Shown) -> None:
+        self._shown = shown
+        self._changed()
+
+    def _changed(self) -> None:
+        if self._metadata is not None:
+            self._metadata.changed()
+
+    def _guarded(self, action: Callable[..., None], *words: Any) -> None:
+        try:
+            action(*words)
+        except (IrisError, OSError, TimeoutError) as error:
+            with (self.folder.parent / f"{self.vm.id}.trouble").open("a") as file:
+                file.write(f"{action.__name__}: {error!r}\n")
+
+
+def processes_of(folders: set[str]) -> list[psutil.Process]:
+    """Every process of some VMs: by its environment, or by its forebears."""
+    everything = {each.pid: each for each in psutil.process_iter(["ppid"])}
+    ours = {pid for pid in everything if _vm_of(pid) in folders}
+    below = dict.fromkeys(ours)
+    more = ours
+    while more:
+        more = {
+            pid
+            for pid, each in everything.items()
+            if each.info["ppid"] in below and pid not in below
+        }
+        below |= dict.fromkeys(more)
+    below.pop(os.getpid(), None)
+    return [everything[pid] for pid in below if _is_living(everything[pid])]
+
+
+def _vm_of(pid: int) -> str:
+    from iris.processes import variables_of
+
+    return variables_of(pid).get(VARIABLE, "")
+
+
+def _is_living(process: psutil.Process) -> bool:
+    try:
+        return bool(process.status() != psutil.STATUS_ZOMBIE)
+    except psutil.Error:
+        return False
+
+
+def _console(line: bytes, runner: bytes) -> bytes:
+    is_runner = line.startswith((b"startup-script exit", b"Finished running"))
+    return runner + (b"" if is_runner else b"startup-script: ") + line + b"\n"

@@ -1,0 +1,183 @@
+"""The metadata server of one VM, at the VM's own address."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any, ClassVar
+from urllib.parse import parse_qs, urlsplit
+
+from iris.emulator.process.tree import Tree, camel_of, etag_of, find, listing_of
+
+PORT = 8775
+BASE = "/computeMetadata/v1"
+LONGEST_WAIT = 3600.0  # seconds that `wait_for_change` holds without a limit
+Mint = Callable[[tuple[str, ...]], dict[str, Any] | None]  # a token, or no account
+_FORBIDDEN = (
+    "<!DOCTYPE html><html><title>Error 403 (Forbidden)</title><p>Your client does not "
+    "have permission to get URL <code>{}</code> from this server. Missing "
+    "Metadata-Flavor:Google header.</html>"
+)
+_MISSING = (
+    "<!DOCTYPE html><html><title>Error 404 (Not Found)</title><p>The requested URL "
+    "<code>{}</code> was not found on this server.</html>"
+)
+
+
+class MetadataServer:
+    """Shows one VM's tree; whoever waits for a change is answered at `changed`."""
+
+    def __init__(
+        self,
+        address: str,
+        tree: Callable[[], Tree],
+        *,
+        mint: Mint,
+        is_away: Callable[[], bool],
+        pull: Callable[[str], str],
+        write_guest: Callable[[str, str, str], bool],
+    ) -> None:
+        self.tree = tree
+        self.mint = mint
+        self.is_away = is_away
+        self.pull = pull
+        self.write_guest = write_guest
+        self.condition = threading.Condition()
+        self.is_closed = False
+        answers = type("Answers", (_Answers,), {"ours": self})
+        self._server = _Server((address, PORT), answers)
+        self._thread = threading.Thread(
+            target=self._server.serve_forever, args=(0.05,), daemon=True
+        )
+        self._thread.start()
+
+    def changed(self) -> None:
+        """Something of the tree is new."""
+        with self.condition:
+            self.condition.notify_all()
+
+    def close(self) -> None:
+        """Answer nobody any more."""
+        self.is_closed = True
+        self.changed()
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    block_on_close = False
+    allow_reuse_address = True
+    request_queue_size = 64
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Whoever hung up did not want the answer."""
+
+
+class _Answers(BaseHTTPRequestHandler):
+    ours: ClassVar[MetadataServer]
+    protocol_version = "HTTP/1.1"
+    server_version = "Metadata Server for VM"
+    sys_version = ""
+
+    def log_message(self, *words: object) -> None:
+        """Keep quiet."""
+
+    def do_PUT(self) -> None:
+        """A guest attribute."""
+        length = int(self.headers.get("Content-Length") or 0)
+        value = self.rfile.read(length).decode(errors="replace")
+        parts = urlsplit(self.path).path.removeprefix(BASE).strip("/").split("/")
+        if parts[:2] != ["instance", "guest-attributes"] or len(parts) != 4:
+            return self._say(404, _MISSING.format(self.path), "text/html")
+        if not self.ours.write_guest(parts[2], parts[3], value):
+            return self._say(403, "Guest attributes endpoint access is disabled.")
+        self._say(200, "")
+
+    def do_GET(self) -> None:
+        """A value, a directory, or the detection ping."""
+        url = urlsplit(self.path)
+        if url.path == "/emulator/pull":
+            image = parse_qs(url.query).get("image", [""])[0]
+            return self._say(200, self.ours.pull(image))
+        if url.path in ("/", ""):
+            return self._say(200, "computeMetadata/\n")
+        flavor = self.headers.get("Metadata-Flavor", "")
+        if flavor.lower() != "google" or "X-Forwarded-For" in self.headers:
+            return self._say(403, _FORBIDDEN.format(url.path), "text/html")
+        if self.ours.is_away():
+            return self._say(503, "Service Unavailable", "text/html")
+        query = {key: values[-1] for key, values in parse_qs(url.query).items()}
+        self._value(url.path, query)
+
+    def _value(self, path: str, query: dict[str, str]) -> None:
+        inner = path.removeprefix(BASE)
+        if inner == path or inner.rstrip("/").endswith("/token"):
+            return self._token(path, query)
+        value = self._awaited(inner, query)
+        if value is None:
+            return self._say(404, _MISSING.format(path), "text/html")
+        etag = etag_of(value)
+        wants_json = query.get("alt") == "json"
+        if not isinstance(value, dict):
+            text = json.dumps(value) if wants_json else value
+            return self._say(200, text, _kind(is_json=wants_json), etag)
+        if query.get("recursive", "").lower() == "true":
+            key = inner.rstrip("/").rpartition("/")[2]
+            return self._say(200, json.dumps(camel_of(value, key)), _kind(True), etag)
+        if not path.endswith("/"):
+            return self._moved(f"{path}/")
+        self._say(200, listing_of(value), _kind(False), etag)
+
+    def _awaited(self, inner: str, query: dict[str, str]) -> Any:
+        """The value, once it is another one where that is asked for."""
+        ours = self.ours
+        value = find(ours.tree(), inner)
+        if query.get("wait_for_change", "").lower() != "true":
+            return value
+        last = query.get("last_etag") or etag_of(value)
+        until = time.monotonic() + float(query.get("timeout_sec") or LONGEST_WAIT)
+        with ours.condition:
+            while etag_of(value) == last and not ours.is_closed:
+                left = until - time.monotonic()
+                if left <= 0:
+                    break
+                ours.condition.wait(min(left, 5.0))
+                value = find(ours.tree(), inner)
+        return value
+
+    def _token(self, path: str, query: dict[str, str]) -> None:
+        parts = path.removeprefix(BASE).strip("/").split("/")
+        if parts[:2] == ["instance", "service-accounts"] and len(parts) == 4:
+            scopes = tuple(filter(None, query.get("scopes", "").split(",")))
+            token = self.ours.mint(scopes)
+            if token is not None:
+                return self._say(200, json.dumps(token), _kind(True))
+        self._say(404, _MISSING.format(path), "text/html")
+
+    def _moved(self, path: str) -> None:
+        self.send_response(301)
+        self.send_header("Location", path)
+        self.send_header("Metadata-Flavor", "Google")
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def _say(
+        self, status: int, text: str, kind: str = "application/text", etag: str = ""
+    ) -> None:
+        body = text.encode()
+        self.send_response(status)
+        self.send_header("Metadata-Flavor", "Google")
+        self.send_header("Content-Type", kind)
+        self.send_header("ETag", etag or etag_of(text))
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+
+def _kind(is_json: bool) -> str:
+    return "application/json" if is_json else "application/text"

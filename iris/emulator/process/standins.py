@@ -1,0 +1,59 @@
+"""Programs that a VM finds first on its PATH, in place of what only root may do."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import sys
+from pathlib import Path
+
+from iris.emulator.process import docker
+
+# A disk is a folder; `.formatted` in it says that it has a file system.
+_SHELL = {
+    "blkid": """
+for disk in "$@"; do :; done
+[ -e "$disk/.formatted" ] && echo "$disk: TYPE=\\"ext4\\"" || exit 2
+""",
+    "mkfs.ext4": """
+for disk in "$@"; do :; done
+mkdir -p "$disk/content" && touch "$disk/.formatted"
+""",
+    "mount": """
+for target in "$@"; do disk="${last:-}"; last="$target"; done
+[ -e "$disk/.formatted" ] || { echo "mount: $disk: wrong fs type" >&2; exit 32; }
+rmdir "$target" 2>/dev/null
+ln -s "$(readlink -f "$disk")/content" "$target"
+""",
+    "umount": """
+for target in "$@"; do :; done
+[ -L "$target" ] && rm "$target" && mkdir "$target"
+""",
+    "mountpoint": """
+for target in "$@"; do :; done
+[ -L "$target" ]
+""",
+    "sudo": """
+while [ $# -gt 0 ]; do
+    case "$1" in
+    -u) shift 2 ;;
+    --) shift; break ;;
+    -*) shift ;;
+    *) break ;;
+    esac
+done
+exec "$@"
+""",
+}
+
+
+def write_standins(folder: Path) -> None:
+    """Put them there."""
+    folder.mkdir(parents=True, exist_ok=True)
+    python = f"exec {shlex.quote(sys.executable)} -I -S"
+    program = shlex.quote(os.fspath(Path(docker.__file__)))
+    texts = {**_SHELL, "docker": f'{python} {program} "$@"\n'}
+    for name, text in texts.items():
+        file = folder / name
+        file.write_text(f"#!/bin/sh\n{text.lstrip()}")
+        file.chmod(0o755)
