@@ -29,8 +29,18 @@ _BEFORE = (
     FaultKind.NOT_PERMITTED,
 )
 _COLLECTIONS = frozenset(
-    "instances disks nodes queuedResources operations acceleratorTypes runtimeVersions "
-    "zones locations machineTypes".split()
+    [
+        "instances",
+        "disks",
+        "nodes",
+        "queuedResources",
+        "operations",
+        "acceleratorTypes",
+        "runtimeVersions",
+        "zones",
+        "locations",
+        "machineTypes",
+    ]
 )
 
 

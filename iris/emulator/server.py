@@ -42,6 +42,10 @@ class HttpServer:
             target=self._server.serve_forever, name="http", daemon=True
         )
 
+    def serve_with(self, app: Any) -> None:
+        """Another application, before the first answer."""
+        self._server.app = app
+
     def start(self) -> None:
         """Answer from now on."""
         self._thread.start()

@@ -18,6 +18,7 @@ from iris.emulator.faults import FaultKind
 from iris.emulator.filters import parse_filter
 from iris.emulator.paging import page_of, size_from
 from iris.emulator.parts import Parts
+from iris.emulator.routes import Routes
 
 ZONE = "/projects/<project>/zones/<zone>"
 VM = f"{ZONE}/instances/<name>"
@@ -64,7 +65,7 @@ class Compute:
 
 def blueprint(parts: Parts) -> Blueprint:
     """The routes below /compute/v1."""
-    routes = Blueprint("compute", __name__, url_prefix="/compute/v1")
+    routes = Routes("compute", __name__, url_prefix="/compute/v1")
     compute = Compute(parts)
     parts.strikes.append(compute.vms.strike)
     _vms(routes, compute)

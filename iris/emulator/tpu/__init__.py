@@ -1,0 +1,1 @@
+"""Cloud TPU of the emulator: slices, queued resources and their operations."""
