@@ -90,7 +90,7 @@ class Shim:
         root = self.folder / "root"
         programs = os.path.dirname(sys.executable)
         image = {
-            "PATH": f"{programs}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/bin",
+            "PATH": f"{programs}:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
             "HOME": str(root / "root"),
             "LANG": "C.UTF-8",
             "IRIS_ROOT": str(root),

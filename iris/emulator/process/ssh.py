@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import pty
+import signal
+import socket
 import threading
 from collections.abc import Callable, Coroutine
 from concurrent.futures import Future
@@ -50,12 +53,13 @@ class SshSide:
 
     def cut(self, vm_id: str = "") -> int:
         """Cut every connection to a VM, to all where none is named; how many."""
-        return self._on_loop(self._cut(vm_id)).result(STARTING)
+        return int(self._on_loop(self._cut(vm_id)).result(STARTING))
 
     def stop(self) -> None:
         """Close all, end the thread."""
         for vm_id in list(self._listeners):
             self.close(vm_id)
+        self._on_loop(_finish_all()).result(STARTING)
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
@@ -98,6 +102,14 @@ class SshSide:
         return len(found)
 
 
+async def _finish_all() -> None:
+    """Whatever still waits for a connection that was cut."""
+    others = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in others:
+        task.cancel()
+    await asyncio.gather(*others, return_exceptions=True)
+
+
 def host_key(folder: Path) -> Path:
     """The VM's own key, made at its first boot."""
     import asyncssh
@@ -114,8 +126,6 @@ def host_key(folder: Path) -> Path:
 
 
 def _may_bind(port: int) -> bool:
-    import socket
-
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -207,13 +217,11 @@ async def _finish(process: Any, child: Any) -> None:
     ended = asyncio.ensure_future(child.wait())
     await asyncio.wait({gone, ended}, return_when=asyncio.FIRST_COMPLETED)
     if not ended.done():
-        try:
-            os.killpg(child.pid, 1)  # whoever typed it has gone: SIGHUP
-        except ProcessLookupError:
-            pass
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(child.pid, signal.SIGHUP)  # whoever typed it has gone
         await ended
-    if not gone.done():
-        await process.wait_closed() if process.is_closing() else None
+    else:
         await process.stdout.drain()
+        await process.stderr.drain()
         process.exit(child.returncode if child.returncode >= 0 else 255)
     gone.cancel()
