@@ -29,3 +29,9 @@ def shipped_folder(name: str) -> Path:
     """A folder inside the package where Iris is installed, beside it in a checkout."""
     inside = _PACKAGE / "shipped" / name
     return inside if inside.is_dir() else _PACKAGE.parent / name
+
+
+def machine_path(path: Path, environment: Mapping[str, str] = os.environ) -> Path:
+    """An absolute path of a VM, under `$IRIS_ROOT` where a VM is only a folder."""
+    root = environment.get("IRIS_ROOT", "")
+    return Path(root) / path.relative_to("/") if root else path

@@ -1,6 +1,6 @@
 """The controller's program: puts the parts together, starts and stops them in order.
 
-    python -m iris.controller --machine DIR --state DIR
+    python -m iris.controller --machine DIR --state DIR [--config FILE] [--log FILE]
 
 `--machine` holds what is the machine's (config.yaml, machine.json, address.json,
 controller.log), `--state` what outlives it. The end of this process deletes nothing
@@ -9,13 +9,11 @@ of the fleet. Exit status: 0 stopped, 1 failed, 2 a wrong cluster file.
 
 from __future__ import annotations
 
-import argparse
 import logging
 import os
 import signal
 import socket
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -39,14 +37,16 @@ from iris.controller.nudges import Nudger
 from iris.controller.parts import Parts
 from iris.controller.scheduling import Scheduling
 from iris.controller.server import HttpServer, listen, url_of
+from iris.controller.setting import Setting, read_setting
 from iris.controller.state import State, Tuning
 from iris.controller.store import Store
 from iris.controller.streams import wake_readers
+from iris.domain.endpoints import Endpoints
 from iris.domain.machine import AddressFile
 from iris.errors import IrisError, PortTaken, StoreFailed
 from iris.providers import load_provider
+from iris.providers.contract import Surroundings
 
-LOOPBACK = "127.0.0.1"  # what provider `local` implies
 _EAGER = {"local": 0.5}  # seconds; its listings look at the processes themselves
 LOOP_PATIENCE = 10.0  # seconds for a turn under way when it stops
 CALL_PATIENCE = 5.0  # seconds for cloud calls under way when it stops
@@ -59,25 +59,17 @@ class MachineFile(msgspec.Struct, frozen=True):
     cluster_uid: str
 
 
-class Folders(msgspec.Struct, frozen=True):
-    """The machine's folder and the state disk's."""
-
-    machine: Path
-    state: Path
-
-
 def main(words: list[str] | None = None) -> int:
     """Run a controller until a signal stops it; returns the exit status."""
-    folders = _read_words(words)
-    _log_to_stderr()
+    setting = read_setting(words)
     try:
-        controller = Controller(folders, RealClock())
+        controller = Controller(setting, RealClock())
         controller.start()
     except IrisError as error:
         _say_why(error)
         return error.exit_status
     except OSError as error:
-        _say_why(StoreFailed(f"{error.filename or folders.state}: {error.strerror}"))
+        _say_why(StoreFailed(f"{error.filename or setting.state}: {error.strerror}"))
         return 1
     _wait_for_a_signal()
     controller.stop()
@@ -87,26 +79,26 @@ def main(words: list[str] | None = None) -> int:
 class Controller:
     """One cluster's controller; made first, then started, then stopped."""
 
-    def __init__(self, folders: Folders, clock: Clock) -> None:
+    def __init__(self, setting: Setting, clock: Clock) -> None:
         """Read everything, own the state, bind the port; decide and answer nothing."""
-        self._folders = folders
+        self._setting = setting
         self._clock = clock
-        self._config, self._config_text = _read_config(folders.machine / "config.yaml")
-        uid = _read_machine(folders.machine / "machine.json").cluster_uid
+        self._config, self._config_text = _read_config(setting.config)
+        uid = _read_machine(setting.machine / "machine.json").cluster_uid
         self._tuning = Tuning(self._config.name, uid)
         # the owner's lock first: from here on no other controller writes this state
         self._store = self._open_store()
         self._state = State(self._config.groups(), self._store, clock, self._tuning)
-        ensure_operator_token(self._state, folders.state, clock.now())
+        ensure_operator_token(self._state, setting.state, clock.now())
         # then the port: a taken one ends us before anything is promised to anyone
         port = self._config.controller.port
-        self._listener = _listen_again(folders.machine, port)
+        self._listener = _listen_again(setting, port)
         self._calls = Calls(clock, lambda: self._autoscaler.wake())
         self._autoscaling = self._make_autoscaling()
         self._autoscaler = Loop("autoscaler", self._autoscaling.autoscale_once, clock)
         scheduling = Scheduling(self._state, clock)
         self._scheduler = Loop("scheduler", scheduling.schedule_once, clock)
-        self._archive = Archive(folders.state / "iris.db")
+        self._archive = Archive(setting.state / "iris.db")
         self._parts = self._make_parts()
         self._nudger = Nudger(self._state)
         self._server = HttpServer(create_app(self._parts), self._listener)
@@ -116,7 +108,7 @@ class Controller:
         self._listen_to_state()
         self._server.start()
         _write_address(
-            self._folders.machine, url_of(self._listener), self._tuning.cluster_uid
+            self._setting.machine, url_of(self._listener), self._tuning.cluster_uid
         )
         for loop in (self._scheduler, self._autoscaler):
             loop.start()
@@ -145,16 +137,20 @@ class Controller:
         _LOG.info("controller stopped cluster=%s", self._tuning.cluster)
 
     def _open_store(self) -> Store:
-        self._folders.state.chmod(0o700)  # tokens' hashes, and what jobs were given
+        self._setting.state.chmod(0o700)  # tokens' hashes, and what jobs were given
         return Store(
-            self._folders.state / "iris.db",
+            self._setting.state / "iris.db",
             f"the controller of cluster {self._config.name}",
             keep_events=self._config.retention.events,
             on_failure=_die,
         )
 
     def _make_autoscaling(self) -> Autoscaling:
-        provider = load_provider(self._config, self._tuning.cluster_uid, self._clock)
+        surroundings = Surroundings(
+            Endpoints.from_environment(os.environ), os.environ.get("IRIS_SSH_KEYS", "")
+        )
+        uid = self._tuning.cluster_uid
+        provider = load_provider(self._config, uid, self._clock, surroundings)
         return Autoscaling(
             self._state,
             provider,
@@ -165,7 +161,7 @@ class Controller:
         )
 
     def _make_parts(self) -> Parts:
-        loops, state = (self._scheduler, self._autoscaler), self._folders.state
+        loops, state = (self._scheduler, self._autoscaler), self._setting.state
         return Parts(
             state=self._state,
             history=self._archive,
@@ -174,7 +170,7 @@ class Controller:
             metrics=Metrics(),
             clock=self._clock,
             config_text=self._config_text,
-            log_file=self._folders.machine / "controller.log",
+            log_file=self._setting.log,
             started_at=self._clock.now(),
             loops=lambda: tuple(loop.health() for loop in loops),
             capacity=lambda: self._autoscaling.last_plan,
@@ -195,26 +191,6 @@ class Controller:
         self._parts.metrics.watch(LoopNumbers(self._parts.loops))
 
 
-def _read_words(words: list[str] | None) -> Folders:
-    parser = argparse.ArgumentParser(
-        prog="python -m iris.controller", description="Run one cluster's controller."
-    )
-    parser.add_argument("--machine", type=Path, required=True)
-    parser.add_argument("--state", type=Path, required=True)
-    given = parser.parse_args(words)
-    return Folders(given.machine.absolute(), given.state.absolute())
-
-
-def _log_to_stderr() -> None:
-    formatter = logging.Formatter(
-        "{asctime}.{msecs:03.0f}Z {levelname} {message}", "%Y-%m-%dT%H:%M:%S", "{"
-    )
-    formatter.converter = time.gmtime
-    stream = logging.StreamHandler(sys.stderr)
-    stream.setFormatter(formatter)
-    logging.basicConfig(level=logging.INFO, handlers=[stream], force=True)
-
-
 def _read_config(path: Path) -> tuple[ClusterConfig, str]:
     text = read_text(path)
     return parse_config(text, str(path)), text
@@ -233,15 +209,16 @@ def _pace_of(config: ClusterConfig) -> Pace:
     )
 
 
-def _listen_again(machine: Path, port: int) -> socket.socket:
+def _listen_again(setting: Setting, port: int) -> socket.socket:
     """The file's port; where it leaves the choice to us, the one of last time."""
     if port:
-        return listen(LOOPBACK, port)
+        return listen(setting.listen, port)
     try:
-        former = wire.decode((machine / "address.json").read_bytes(), AddressFile)
-        return listen(LOOPBACK, int(former.url.rpartition(":")[2]))
+        kept = (setting.machine / "address.json").read_bytes()
+        former = wire.decode(kept, AddressFile)
+        return listen(setting.listen, int(former.url.rpartition(":")[2]))
     except (FileNotFoundError, PortTaken):
-        return listen(LOOPBACK, 0)
+        return listen(setting.listen, 0)
 
 
 def _write_address(machine: Path, url: str, cluster_uid: str) -> None:
