@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import shutil
 import signal
 import sys
 import threading
@@ -135,7 +136,7 @@ def stop(say: Say, clock: Clock | None = None) -> bool:
         _end(found, clock)
     is_ended = found is not None
     _confirm_nothing_lives(clock)
-    _file().unlink(missing_ok=True)
+    _forget()
     return is_ended
 
 
@@ -240,6 +241,17 @@ def _end(emulator: Emulator, clock: Clock) -> None:
             processes.send(emulator.pid)
             return
         clock.wait(_NEVER, LOOK)
+
+
+def _forget() -> None:
+    """What it kept must not come to life again; its log may tell something yet."""
+    _file().unlink(missing_ok=True)
+    folder = emulator_folder()
+    for path in folder.glob("*") if folder.is_dir() else ():
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        elif path.suffix not in (".log", ".lock"):
+            path.unlink(missing_ok=True)
 
 
 def _confirm_nothing_lives(clock: Clock) -> None:
