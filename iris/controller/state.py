@@ -130,6 +130,8 @@ class State(Kernel):
             )
             if not is_stale:
                 reports.take_heartbeat(change, heartbeat)
+                if heartbeat.notice:
+                    slices.take_notice(change, worker, heartbeat.notice)
                 tables.heard[worker.uid] = change.now
                 tables.heartbeat_seqs[worker.uid] = heartbeat.seq
                 tables.nudges[worker.uid] = heartbeat.nudges

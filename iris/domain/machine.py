@@ -25,6 +25,7 @@ class VmMetadata(msgspec.Struct, frozen=True):
     controller_url: str
     join_token: str
     controller_file: str = ""  # local: AddressFile of the controller, kept current
+    metadata_address: str = ""  # cloud: where its server answers, which knows more
     path_prefix: str = ""  # put before PATH of every attempt
 
 

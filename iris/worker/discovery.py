@@ -7,6 +7,13 @@ import msgspec
 from iris.domain.machine import AddressFile, VmMetadata
 from iris.errors import Unreachable, UsageError
 from iris.worker.folders import VmFolder
+from iris.worker.surroundings import (
+    MetadataServer,
+    metadata_address,
+    read_surroundings,
+)
+
+LOOK_PATIENCE = 2.0  # seconds; whoever looks tries again anyway
 
 
 def read_metadata(folder: VmFolder) -> VmMetadata:
@@ -16,21 +23,38 @@ def read_metadata(folder: VmFolder) -> VmMetadata:
     for their siblings for ever.
     """
     try:
-        metadata = msgspec.json.decode(folder.metadata.read_bytes(), type=VmMetadata)
-    except (OSError, msgspec.MsgspecError) as error:
+        content = folder.metadata.read_bytes()
+    except FileNotFoundError:
+        return _told_by_cloud()
+    except OSError as error:
         raise UsageError(f"{folder.metadata}: {error}") from error
-    if not 0 <= metadata.index < metadata.vms:
-        raise UsageError(
-            f"{folder.metadata}: index {metadata.index} of {metadata.vms} VMs"
-        )
+    try:
+        metadata = msgspec.json.decode(content, type=VmMetadata)
+    except msgspec.MsgspecError as error:
+        raise UsageError(f"{folder.metadata}: {error}") from error
+    _require_index(metadata, str(folder.metadata))
     return metadata
 
 
+def _told_by_cloud() -> VmMetadata:
+    server = MetadataServer(metadata_address())
+    metadata = read_surroundings(server)
+    _require_index(metadata, server.address)
+    return metadata
+
+
+def _require_index(metadata: VmMetadata, source: str) -> None:
+    if not 0 <= metadata.index < metadata.vms:
+        raise UsageError(f"{source}: index {metadata.index} of {metadata.vms} VMs")
+
+
 def controller_url(metadata: VmMetadata) -> str:
-    """Where the controller listens: its own file says, where there is one.
+    """Where the controller listens: its own file says, or the cloud, as of now.
 
     Raises Unreachable while it listens nowhere, or is another cluster's.
     """
+    if metadata.metadata_address:
+        return _announced(metadata)
     if not metadata.controller_file:
         return metadata.controller_url
     try:
@@ -41,3 +65,9 @@ def controller_url(metadata: VmMetadata) -> str:
     if address.cluster_uid != metadata.cluster_uid:
         raise Unreachable(f"{metadata.controller_file} is another cluster's")
     return address.url
+
+
+def _announced(metadata: VmMetadata) -> str:
+    server = MetadataServer(metadata.metadata_address, LOOK_PATIENCE)
+    told = server.get("attributes/iris-controller")
+    return told.value.strip() if told is not None else metadata.controller_url

@@ -137,8 +137,9 @@ class Keeper:
                 self._attempts.accept(spec)
             case Start():
                 self._attempts.start(message)
-            case Stop(uid=uid, because=because):
-                self._attempts.stop(uid, EndCause.STOPPED, because)
+            case Stop(uid=uid, because=because, is_lost=is_lost):
+                cause = EndCause.WORKER_LOST if is_lost else EndCause.STOPPED
+                self._attempts.stop(uid, cause, because)
             case Fail(uid=uid, because=because):
                 self._attempts.stop(uid, EndCause.PREPARE_FAILED, because)
             case Forget(uid=uid):

@@ -30,6 +30,7 @@ class Stop(msgspec.Struct, frozen=True, tag=True):
 
     uid: str
     because: str = ""
+    is_lost: bool = False  # its machine goes: a loss, nobody's wish
 
 
 class Accept(msgspec.Struct, frozen=True, tag=True):

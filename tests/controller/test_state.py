@@ -6,6 +6,7 @@ import pytest
 from msgspec.structs import replace
 
 from iris.domain.jobs import JobSpec
+from iris.domain.protocol import Heartbeat
 from iris.domain.resources import Resources
 from iris.domain.states import AttemptState, JobState, SliceState, TaskState
 from iris.domain.views import Submission
@@ -251,6 +252,20 @@ def test_a_drained_cluster_makes_no_slices_until_it_is_resumed():
 
     assert while_draining == ()
     assert len(fleet.state.commit_capacity(create)) == 1
+
+
+def test_a_notice_of_one_worker_drains_its_whole_slice_once():
+    fleet = Fleet()
+    (worker,) = fleet.boot(CPU)
+    notice = Heartbeat(worker.uid, worker.boot_id, 10**9, notice="the cloud preempts")
+
+    fleet.state.heartbeat(notice)
+    fleet.state.heartbeat(replace(notice, seq=notice.seq + 1))
+
+    with fleet.state.reading() as tables:
+        row = tables.slices[worker.slice_name]
+    assert row.state is SliceState.DRAINING
+    assert row.because == "worker 0: the cloud preempts"
 
 
 def test_a_worker_that_no_nudge_reaches_speaks_every_second():

@@ -24,12 +24,13 @@ PYTHON = sys.executable
 class Vm:
     """A folder and a keeper; nothing of it lives after `close`."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, *, told_by_cloud: bool = False) -> None:
         self.root = root
         self.controller = FakeController()
         root.mkdir(parents=True)
-        self.say_where(self.controller)
-        self.tell()
+        if not told_by_cloud:
+            self.say_where(self.controller)
+            self.tell()
         self.keeper = self.start_keeper()
 
     def tell(self, **changes: object) -> None:

@@ -7,7 +7,7 @@ from msgspec.structs import replace
 from iris.controller.change import Change
 from iris.controller.transitions.jobs import stop_attempt
 from iris.controller.transitions.reports import lose_attempt
-from iris.domain.fleet import Backoff, Slice
+from iris.domain.fleet import Backoff, Slice, Worker
 from iris.domain.jobs import EndCause
 from iris.domain.states import SLICE_MOVES, SliceState, require_move
 from iris.errors import CloudError, Conflict, IllegalMove, NotThere
@@ -149,8 +149,17 @@ def confirm_gone(change: Change, slice_name: str, by: str) -> None:
 
 def drain_slice(change: Change, slice_name: str, by: str) -> None:
     """No new work; what runs may end; then the slice goes."""
+    _drain(change, slice_name, f"drained by {by}")
+
+
+def take_notice(change: Change, worker: Worker, notice: str) -> None:
+    """A worker's machine is about to go: its slice takes no new work and goes too."""
+    if not worker.draining:
+        _drain(change, worker.slice_name, f"worker {worker.index}: {notice}")
+
+
+def _drain(change: Change, slice_name: str, because: str) -> None:
     slice_ = change.slice(slice_name)
-    because = f"drained by {by}"
     for worker in change.tables.slice_workers.get(slice_name, {}).values():
         if not worker.draining:
             change.put_worker(replace(worker, draining=because))

@@ -11,6 +11,7 @@ from typing import NoReturn
 
 from iris.clock import Clock
 from iris.worker.agent.boot import LAST_PHASE, Boot
+from iris.worker.agent.cloud import listen_to_cloud
 from iris.worker.agent.desk import Desk
 from iris.worker.agent.heart import Heart
 from iris.worker.agent.link import Link
@@ -69,6 +70,7 @@ class Agent:
         _begin("output", lambda: self._worker.shipper.run(worker_uid, self._shipped))
         nudges = NudgePort(self._worker.metadata.address, self._worker.wake)
         self._wishes.resume()
+        listen_to_cloud(self._worker.metadata, self._heart)
         self._heart.beat_on(worker_uid, hello, nudges)
 
     def _join(self, hello: Hello, began_at: float) -> str:

@@ -40,6 +40,20 @@ class Heart:
         self._wishes = wishes
         self._link = Link(worker.metadata, worker.token)
         self._seq = 0
+        self.notice = ""  # what the cloud says of this VM's near end
+
+    def take_notice(self, notice: str) -> None:
+        """The VM is about to go: what runs gets its signal, the controller word."""
+        if self.notice:
+            return
+        log.warning('the VM is about to go because="%s"', notice)
+        self.notice = notice
+        self._wishes.stop_all(notice, is_lost=True)
+        self._worker.wake.set()
+
+    def leave(self, url: str) -> None:
+        """The controller has another address now."""
+        self._link.leave(url)
 
     def register(self, boot_id: str) -> Identity:
         """Join the cluster on the join token; returns once it took us in."""
@@ -76,6 +90,7 @@ class Heart:
                 nudge_port=nudges.port,
                 nudges=nudges.count,
                 attempts=self._reporter.reports(),
+                notice=self.notice,
             )
             return heartbeat, self._link.post(path, heartbeat, HeartbeatAnswer)
 

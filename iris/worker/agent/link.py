@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import socket
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TypeVar
 from urllib.parse import urlsplit
 
@@ -39,6 +40,16 @@ class Link:
     def fetch(self, path: str) -> bytes:
         """The bytes of an answer. Raises Unreachable, or what the controller said."""
         return self._ask("GET", path, None)
+
+    def leave(self, url: str) -> None:
+        """The controller is at another address now: whoever waits waits no longer.
+
+        For another thread than the one that speaks.
+        """
+        connection = self._connection
+        if connection is not None and url != self._url and connection.sock:
+            with suppress(OSError):
+                connection.sock.shutdown(socket.SHUT_RDWR)
 
     def close(self) -> None:
         """Hang up; the next word looks the controller up anew."""

@@ -154,19 +154,19 @@ class Wishes:
             )
         )
 
-    def stop(self, uid: str, because: str) -> None:
+    def stop(self, uid: str, because: str, *, is_lost: bool = False) -> None:
         """End an attempt, or see that it never starts."""
         with self._desk.lock:
             held = self._desk.find(uid)
             if held is None or held.is_stopped or held.has_ended:
                 return
             held.is_stopped = True
-        self._tell(Stop(uid, because))
+        self._tell(Stop(uid, because, is_lost))
 
-    def stop_all(self, because: str) -> None:
+    def stop_all(self, because: str, *, is_lost: bool = False) -> None:
         """End everything."""
         for held in self._desk.all():
-            self.stop(held.uid, because)
+            self.stop(held.uid, because, is_lost=is_lost)
 
     def _forget(self, uid: str) -> None:
         if self._desk.forget(uid):

@@ -1,0 +1,140 @@
+"""A VM of a cloud finds out who it is, where its controller went, and that it goes."""
+
+from __future__ import annotations
+
+import pytest
+
+from iris.errors import Unreachable, UsageError
+from iris.worker.discovery import controller_url, read_metadata
+from iris.worker.folders import VmFolder
+from iris.worker.surroundings import MetadataServer, metadata_address, read_surroundings
+from tests.support.eventually import eventually
+from tests.support.fake_controller import FakeController
+from tests.support.metadata_server import FakeMetadata, surroundings
+
+
+@pytest.fixture
+def cloud():
+    made = FakeMetadata(surroundings())
+    yield made
+    made.close()
+
+
+def read(cloud):
+    return read_surroundings(MetadataServer(cloud.address, patience=5.0))
+
+
+def test_a_vm_is_told_all_of_it_by_its_metadata_server(cloud):
+    told = read(cloud)
+
+    assert (told.cluster, told.slice_name, told.index, told.vms) == (
+        *("test", "slice"),
+        *(1, 4),
+    )
+    assert (told.join_token, told.address) == ("join-1", "127.0.0.1")
+    assert told.resources.cpus == 4
+
+
+def test_without_a_file_a_keeper_asks_the_metadata_server(cloud, tmp_path, monkeypatch):
+    monkeypatch.setenv("GCE_METADATA_HOST", cloud.address)
+
+    told = read_metadata(VmFolder(tmp_path))
+
+    assert told.metadata_address == cloud.address
+    assert told.slice_name == "slice"
+
+
+def test_a_plain_vm_has_the_index_that_we_gave_it(cloud):
+    del cloud.values["attributes/agent-worker-number"]
+    cloud.values["attributes/iris-index"] = "0"
+
+    assert read(cloud).index == 0
+
+
+@pytest.mark.parametrize("index", [None, "", " ", "one", "-1"])
+def test_a_missing_or_blank_index_is_an_error_and_never_index_0(cloud, index):
+    if index is None:
+        del cloud.values["attributes/agent-worker-number"]
+    else:
+        cloud.values["attributes/agent-worker-number"] = index
+
+    with pytest.raises(UsageError, match=r"index|agent-worker-number"):
+        read(cloud)
+
+
+def test_an_index_beyond_the_slice_is_an_error(cloud, tmp_path, monkeypatch):
+    cloud.values["attributes/agent-worker-number"] = "4"
+    cloud.values["attributes/iris-join-token-4"] = "x"
+    monkeypatch.setenv("GCE_METADATA_HOST", cloud.address)
+
+    with pytest.raises(UsageError, match="index 4 of 4"):
+        read_metadata(VmFolder(tmp_path))
+
+
+def test_a_503_of_the_metadata_server_passes(cloud):
+    cloud.away = 2
+
+    assert read(cloud).slice_name == "slice"
+
+
+def test_a_metadata_server_that_is_away_is_unreachable_in_time():
+    with pytest.raises(Unreachable, match=r"127\.0\.0\.1:1"):
+        MetadataServer("127.0.0.1:1", patience=0.1).get("name")
+
+
+def test_the_controllers_address_is_asked_for_each_time(cloud):
+    told = read(cloud)
+    cloud.set("attributes/iris-controller", "http://127.0.0.1:2")
+
+    assert controller_url(told) == "http://127.0.0.1:2"
+
+
+def test_the_metadata_server_has_its_usual_name_unless_another_is_set():
+    assert metadata_address({}) == "metadata.google.internal"
+    assert metadata_address({"GCE_METADATA_HOST": "127.0.0.1:5"}) == "127.0.0.1:5"
+
+
+# A whole VM
+
+
+@pytest.fixture
+def cloud_vm(make_vm, cloud, monkeypatch):
+    """A keeper that knows nothing but the metadata server."""
+    monkeypatch.setenv("GCE_METADATA_HOST", cloud.address)
+    vm = make_vm(told_by_cloud=True)
+    cloud.set("attributes/iris-controller", vm.controller.url)
+    return vm
+
+
+def test_a_vm_follows_its_controller_to_a_new_address(cloud_vm, cloud):
+    eventually(lambda: cloud_vm.controller.heartbeats)
+    moved = FakeController()
+
+    cloud_vm.controller.is_away = True
+    cloud.set("attributes/iris-controller", moved.url)
+
+    eventually(lambda: moved.heartbeats, within=10)
+    moved.close()
+
+
+def test_a_preempted_vm_says_so_at_once_and_its_attempts_are_losses(cloud_vm, cloud):
+    cloud_vm.controller.run("a-1", "sh", "-c", "trap 'echo bye; exit 0' TERM; sleep 99")
+    cloud_vm.is_running("a-1")
+
+    cloud.set("preempted", "TRUE")
+
+    ended = cloud_vm.ended("a-1")
+    assert (ended.state, ended.cause) == ("lost", "worker-lost")
+    assert "preempts" in ended.detail
+    assert any("preempts" in beat.notice for beat in cloud_vm.controller.heartbeats)
+
+
+def test_a_move_to_another_machine_is_no_end(cloud_vm, cloud):
+    cloud_vm.controller.run("a-1", "sleep", "1000")
+    cloud_vm.is_running("a-1")
+
+    cloud.set("maintenance-event", "MIGRATE_ON_HOST_MAINTENANCE")
+    eventually(lambda: cloud.asked["maintenance-event"] >= 3)
+    cloud.set("maintenance-event", "TERMINATE_ON_HOST_MAINTENANCE")
+
+    assert "maintenance" in cloud_vm.ended("a-1").detail
