@@ -38,6 +38,7 @@ _BUSY = re.compile(
     r"|conditionNotMet|UNSUPPORTED_OPERATION",
     re.IGNORECASE,
 )
+_ASKED = re.compile(r"^[A-Z]+ https?://\S+: ")  # the client repeats the request
 _TAKEN = re.compile(r"already.?exists", re.IGNORECASE)
 _MISSING = re.compile(r"notFound|NOT_FOUND", re.IGNORECASE)
 _DENIED = re.compile(r"permission|forbidden|accessNotConfigured", re.IGNORECASE)
@@ -121,7 +122,7 @@ def refusal_of_client(error: Exception) -> CloudError:
     if isinstance(error, api.GoogleAPICallError):
         status = int(error.code or 500)
         marks = f"{error.reason or ''} {error.details or ''}"
-        return refusal(status, error.message or str(error), marks)
+        return refusal(status, _ASKED.sub("", error.message or str(error)), marks)
     if isinstance(error, GoogleAuthError):
         return NotPermitted(f"no token from Google Cloud: {error}")
     if isinstance(error, RequestException | api.RetryError):
