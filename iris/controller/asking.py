@@ -13,7 +13,7 @@ from iris.errors import CloudError, RateLimited, Unavailable, Unknown
 
 log = logging.getLogger(__name__)
 
-CREATE, DELETE = "create", "delete"
+CREATE, DELETE, ANNOUNCE = "create", "delete", "announce"
 # Refusals that say nothing about the slice itself: the same call is made again.
 PASSING = (RateLimited, Unavailable, Unknown)
 
@@ -54,7 +54,8 @@ class Asking:
     def may_ask(self, verb: str, name: str) -> bool:
         """Is nothing under way about the slice, and the last answer old enough?"""
         # a deletion waits for the answer of the creation that it undoes
-        if any(self._calls.is_under_way(f"{each} {name}") for each in (CREATE, DELETE)):
+        verbs = (CREATE, DELETE, ANNOUNCE)
+        if any(self._calls.is_under_way(f"{each} {name}") for each in verbs):
             return False
         asked = self._asked.get((verb, name))
         return asked is None or asked.again_at <= self._clock.now()

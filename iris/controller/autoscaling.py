@@ -13,10 +13,20 @@ from typing import Protocol
 from msgspec.structs import replace
 
 from iris.clock import Clock
+from iris.controller.announcing import Announcing
 from iris.controller.around import commit_around, plan_around
-from iris.controller.asking import CREATE, DELETE, PASSING, Asking, Pace, words_of
+from iris.controller.asking import (
+    ANNOUNCE,
+    CREATE,
+    DELETE,
+    PASSING,
+    Asking,
+    Pace,
+    words_of,
+)
 from iris.controller.calls import CallPort, Outcome
 from iris.controller.scheduling import earliest
+from iris.controller.sighting import sighted
 from iris.controller.state import State
 from iris.domain.fleet import Slice
 from iris.domain.states import SliceState
@@ -25,7 +35,7 @@ from iris.planning.autoscaler import plan_capacity
 from iris.planning.backoff import next_backoff
 from iris.planning.lifecycle import plan_lifecycle
 from iris.planning.liveness import plan_liveness
-from iris.planning.orphans import Seen, Sighted
+from iris.planning.orphans import Sighted
 from iris.planning.plans import CapacityPlan, LifecyclePlan, LivenessPlan, Orphan
 from iris.planning.snapshot import Snapshot
 from iris.providers.contract import Listing, SliceRequest
@@ -43,6 +53,10 @@ class SliceProvider(Protocol):
     def delete_slice(self, name: str, zone: str) -> None: ...
 
     def list_slices(self) -> Listing: ...
+
+    def announce_controller(
+        self, name: str, zone: str, controller_url: str
+    ) -> None: ...
 
 
 class Autoscaling:
@@ -66,6 +80,7 @@ class Autoscaling:
         self._controller_url = controller_url
         self._pace = pace
         self._asking = Asking(calls, clock, pace)
+        self._announcing = Announcing(provider, self._asking, controller_url)
         self._orphans: dict[str, Orphan] = {}  # those whose end was asked for
         self._sighted: Sighted | None = None  # the listing that this turn judges
         self._complaint = ""  # what was wrong with the last listing
@@ -111,6 +126,8 @@ class Autoscaling:
                 self._take_listing(outcome)
             elif verb == CREATE:
                 self._take_create(name, outcome.error)
+            elif verb == ANNOUNCE:
+                self._announcing.take(name, outcome.error)
             else:
                 self._take_delete(name, outcome.error)
         except NotThere:
@@ -123,7 +140,8 @@ class Autoscaling:
             return
         unlisted = listing.unlisted_zones.items()
         self._complain("; ".join(f"{zone}: {why}" for zone, why in unlisted))
-        self._sighted = _sighted(listing)
+        self._sighted = sighted(listing)
+        self._announcing.heed(listing)
         if not unlisted:
             listed = {each.name for each in listing.slices}
             self._orphans = {n: o for n, o in self._orphans.items() if n in listed}
@@ -237,6 +255,7 @@ class Autoscaling:
         for orphan in self._orphans.values():
             if self._asking.may_ask(DELETE, orphan.slice_name):
                 self._delete(orphan.slice_name, orphan.zone)
+        self._announcing.ask()
         self._asking.keep_only({each.name for each in slices} | set(self._orphans))
         self._list(slices)
 
@@ -267,23 +286,3 @@ class Autoscaling:
 
 
 _STATES = {CREATE: SliceState.REQUESTED, DELETE: SliceState.DELETING}
-
-
-def _sighted(listing: Listing) -> Sighted:
-    return Sighted(
-        began_at=listing.began_at,
-        slices=tuple(
-            Seen(
-                name=each.name,
-                uid=each.uid,
-                group=each.group,
-                zone=each.zone,
-                phase=each.phase.value,
-                created_at=each.created_at,
-                words=each.words,
-            )
-            for each in listing.slices
-        ),
-        unlisted_zones=frozenset(listing.unlisted_zones),
-        lag=listing.lag,
-    )

@@ -122,6 +122,9 @@ class SimulatedCloud:
             self._delete(resource)
         self._maybe_lose_the_answer()
 
+    def announce_controller(self, name: str, zone: str, controller_url: str) -> None:
+        """Nothing: the controller keeps its address here."""
+
     def list_slices(self) -> Listing:
         self._maybe_refuse_passing()
         faults, now = self._weather.faults, self._world.now

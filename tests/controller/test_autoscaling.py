@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 
 import pytest
+from msgspec.structs import replace
 
 from iris.controller.asking import Pace
 from iris.controller.autoscaling import Autoscaling
@@ -279,3 +280,21 @@ def test_the_same_state_at_the_same_time_is_not_planned_twice(cluster: Cluster):
     cluster.turn(after=PACE.evaluation_interval)
 
     assert cluster.autoscaling.last_plan is not first
+
+
+def test_a_slice_that_was_told_another_address_is_told_ours(cluster: Cluster):
+    cluster.fleet.submit()
+    cluster.turn()
+    cluster.turn_and_answer()
+    name = cluster.slice().name
+    elsewhere = replace(cluster.cloud.slices[name], controller_url="http://10.0.0.9:1")
+    cluster.cloud.slices[name] = elsewhere
+
+    cluster.turn_and_answer(after=PACE.listing_interval)
+    cluster.cloud.errors = [Unavailable("not while CREATING")]
+    refused = cluster.turn_and_answer()
+    told = cluster.turn_and_answer(after=PACE.first_retry)
+
+    assert f"announce {name}" in refused
+    assert f"announce {name}" in told
+    assert cluster.cloud.slices[name].controller_url not in ("", "http://10.0.0.9:1")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from msgspec.structs import replace
+
 from iris.controller.calls import Outcome
 from iris.errors import CloudError
 from iris.providers.contract import CloudSlice, Listing, Phase, SliceRequest
@@ -60,6 +62,11 @@ class FakeCloud:
         self._complain()
         if not self.ignores_deletions:
             self.slices.pop(name, None)
+
+    def announce_controller(self, name: str, zone: str, controller_url: str) -> None:
+        self._complain()
+        told = replace(self.slices[name], controller_url=controller_url)
+        self.slices[name] = told
 
     def list_slices(self) -> Listing:
         self._complain()
