@@ -69,12 +69,12 @@ class _Loopback(HTTPAdapter):
 
 
 def _of_a_rehearsal() -> Any:
-    from google.auth import compute_engine
     from google.oauth2.credentials import Credentials
+
+    from iris.providers.gcp.rehearsing import EmulatedVm
 
     server = os.environ.get("GCE_METADATA_HOST", "")
     if server and is_loopback(f"http://{server}"):
-        of_this_vm: Any = compute_engine.Credentials
-        return of_this_vm()
+        return EmulatedVm(server)
     static: Any = Credentials
     return static(REHEARSAL_TOKEN)
