@@ -10,6 +10,8 @@ from pathlib import Path
 
 from iris.clock import RealClock
 from iris.errors import IrisError
+from iris.files import make_private
+from iris.paths import machine_path
 from iris.worker.discovery import read_metadata
 from iris.worker.folders import VmFolder
 from iris.worker.former import end_former
@@ -20,7 +22,7 @@ def main() -> int:
     """Hold the VM's lock and keep it."""
     parser = argparse.ArgumentParser(prog="iris.worker", description=__doc__)
     parser.add_argument("--vm", type=Path, required=True, help="the VM's folder")
-    folder = VmFolder(parser.parse_args().vm.absolute())
+    folder = VmFolder(machine_path(parser.parse_args().vm.absolute()))
     logging.basicConfig(
         stream=sys.stderr,
         level=logging.INFO,
@@ -28,6 +30,7 @@ def main() -> int:
     )
     try:
         read_metadata(folder)
+        make_private(folder.root)
         return _keep(folder)
     except IrisError as error:
         sys.stderr.write(f"iris.worker: {error}\n")

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
 
 from iris.errors import Unreachable, UsageError
@@ -104,6 +107,18 @@ def cloud_vm(make_vm, cloud, monkeypatch):
     vm = make_vm(told_by_cloud=True)
     cloud.set("attributes/iris-controller", vm.controller.url)
     return vm
+
+
+def test_a_vm_that_is_a_folder_keeps_to_it(cloud, tmp_path, monkeypatch):
+    monkeypatch.setenv("GCE_METADATA_HOST", cloud.address)
+    monkeypatch.setenv("IRIS_ROOT", str(tmp_path))
+
+    words = [sys.executable, "-m", "iris.worker", "--vm", "/var/cache/iris/vm"]
+    keeper = subprocess.Popen(words, start_new_session=True)
+    eventually(lambda: (tmp_path / "var/cache/iris/vm/keeper.json").exists())
+    keeper.terminate()
+
+    assert keeper.wait(timeout=10) == 0
 
 
 def test_a_vm_follows_its_controller_to_a_new_address(cloud_vm, cloud):
