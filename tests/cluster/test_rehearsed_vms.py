@@ -1,0 +1,37 @@
+"""Faults of VMs, rehearsed: a slice that is not whole is replaced, work goes on."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.support.rehearsals import LONGEST, quick_file, rehearse, struck
+from tests.support.terminal import Terminal
+
+pytestmark = [pytest.mark.heavy, pytest.mark.timeout(LONGEST)]
+
+
+@pytest.mark.parametrize(
+    ("fault", "kind"),
+    [
+        ("preemption", "preemption"),
+        ("preemption-with-notice", "preemption"),
+        ("no-index", "no-index"),
+        ("late-metadata", "late-metadata"),
+        ("pull-denied", "pull-denied"),
+    ],
+)
+def test_work_survives_what_befalls_a_vm(tmp_path, fault, kind):
+    words = ("eu-west4.yaml", "--faults", f"{fault}.yaml")
+
+    report = rehearse(Terminal(tmp_path), *words)
+
+    assert struck(report) == {kind, "preemption"}
+
+
+def test_a_slice_that_never_becomes_whole_is_replaced(tmp_path):
+    terminal = Terminal(tmp_path)
+    file = quick_file(terminal, "eu-west4.yaml", boot_timeout="15s")
+
+    report = rehearse(terminal, file, "--faults", "partial-slice.yaml")
+
+    assert struck(report) == {"partial-slice", "preemption"}
