@@ -107,9 +107,16 @@ def controller_of(provider):
 
 
 def health_of(provider):
-    """What answers under the controller's address."""
+    """What answers under the controller's address, which a cloud knows before it."""
     address = eventually(lambda: controller_of(provider).address)
-    return requests.get(f"http://{address}/health", timeout=10).json()
+
+    def answer():
+        try:
+            return requests.get(f"http://{address}/health", timeout=10).json()
+        except requests.ConnectionError:
+            return None
+
+    return eventually(answer, within=30.0)
 
 
 def test_a_controller_answers_under_the_address_that_is_listed(cloud):
@@ -157,7 +164,7 @@ def test_a_controller_that_comes_again_has_the_state_of_the_first(cloud):
     token = provider.read_controller_file("operator.token")
 
     provider.delete_controller()
-    made = provider.create_controller(cloud.controller_request("c-other"))
+    made = provider.create_controller(cloud.controller_request("c-2", adopt="c-1"))
 
     assert made.cluster_uid == health_of(provider)["cluster_uid"] == "c-1"
     assert provider.read_controller_file("operator.token") == token

@@ -25,7 +25,6 @@ from iris.providers.gcp.labels import (
     UID,
     is_of,
     labels_of,
-    request_id,
     seconds_of,
 )
 
@@ -137,9 +136,8 @@ class Controllers:
         disk = self._compute.find(f"{path}/{self.disk_name}")
         if disk is None:
             body = self._disk_body(request.cluster_uid)
-            unique = request_id("disk", request.cluster_uid)
             with suppress(AlreadyExists):  # another start was quicker
-                made = self._compute.post(path, body, requestId=unique)
+                made = self._compute.post(path, body)
                 self._compute.wait(self._zone, made, INSERT)
             disk = self._compute.get(f"{path}/{self.disk_name}")
         labels = disk.get("labels", {})
