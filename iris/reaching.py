@@ -100,6 +100,10 @@ class Reach(msgspec.Struct, frozen=True):
         """The SSH of a worker's VM: from the controller's, so no external address."""
         address = worker.address.rpartition(":")[0] or worker.address
         made = self._target(worker_name(worker), address)
+        if self.record is not None and self.record.proxy_command:
+            # a rehearsal's way gets to every VM of this machine
+            way = self.record.proxy_command
+            return msgspec.structs.replace(made, proxy_command=way)
         return msgspec.structs.replace(made, through=str(self.folder))
 
     def read(self, machine: ControllerMachine, name: str) -> bytes:

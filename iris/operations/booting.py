@@ -26,7 +26,7 @@ LIST_INTERVAL = 1.0  # seconds between lists of a cloud; this machine is asked e
 BOOT_LOG_INTERVAL = 2.0  # seconds between looks at a machine's console
 _PASSING = (Unavailable, RateLimited, Unknown)
 _PHASE = re.compile(
-    r"iris-phase: (?P<name>[\w-]+)(?: because (?P<because>.*?))?\s*$", re.MULTILINE
+    r"iris-phase: (?P<name>.+?)(?: because (?P<because>.*?))?[ \t\r]*$", re.MULTILINE
 )
 
 

@@ -127,7 +127,7 @@ def _is_meant(each: WorkerView, worker: str) -> bool:
 def _worker_block(session: Session, worker: WorkerView, gate: str) -> str:
     target = session.reach.worker(worker)
     made = _block(f"{worker.slice_name}-{worker.index}", target)
-    return f"{made}    ProxyJump {gate}\n"
+    return made if target.proxy_command else f"{made}    ProxyJump {gate}\n"
 
 
 def _block(name: str, target: Target) -> str:

@@ -6,12 +6,9 @@ import threading
 
 import pytest
 
-from iris.config.cloud import SshConfig
 from iris.errors import Unreachable
-from iris.remote.keys import ensure_key, public_file
 from tests.support.eventually import eventually
-from tests.support.ssh_cluster import behind_ssh
-from tests.support.ssh_server import SshServer
+from tests.support.far import far_away
 
 CUTS = 100
 COUNT = "i=0; while [ ! -e {stop} ]; do i=$((i+1)); echo line $i; sleep 0.005; done"
@@ -19,15 +16,8 @@ COUNT = "i=0; while [ ! -e {stop} ]; do i=$((i+1)); echo line $i; sleep 0.005; d
 
 @pytest.fixture
 def far(cluster):
-    """The cluster behind SSH, and the server that can be cut."""
-    session = cluster.session
-    folder = session.reach.folder
-    server = SshServer(public_file(ensure_key(folder, SshConfig())))
-    made = behind_ssh(session, server.port)
-    yield made, server
-    made.close_tunnel()
-    eventually(lambda: made.reach.tunnel.state() is None)
-    server.close()
+    with far_away(cluster) as (session, server):
+        yield session, server
 
 
 def wait_until_up(session):
