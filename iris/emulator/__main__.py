@@ -63,7 +63,7 @@ def main(words: list[str] | None = None) -> int:
             _serve(given)
     except IrisError as error:
         hint = f" ({error.hint})" if error.hint else ""
-        print(f"iris.emulator: {error}{hint}", file=sys.stderr)
+        sys.stderr.write(f"iris.emulator: {error}{hint}\n")
         return error.exit_status
     return 0
 

@@ -1,4 +1,4 @@
-"""The emulator's own side: its ledger, its faults, its end. No part of Google's APIs."""
+"""The emulator's own side: ledger, faults, its end. No part of Google's APIs."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 from flask import Blueprint, Response, jsonify, request
 
-from iris.emulator.faults import Fault
+from iris.emulator.faults import Fault, FaultKind
 from iris.emulator.parts import Parts
 from iris.emulator.quota import Limit
 
@@ -34,6 +34,14 @@ def blueprint(parts: Parts) -> Blueprint:
     def refused(error: AdminRefusal) -> Any:
         return jsonify({"error": str(error)}), 400
 
+    _looks(routes, parts)
+    _settings(routes, parts)
+    _faults(routes, parts)
+    _end(routes, parts)
+    return routes
+
+
+def _looks(routes: Blueprint, parts: Parts) -> None:
     @routes.get("/ledger")
     def ledger() -> Any:
         return jsonify({"resources": parts.ledger.rows()})
@@ -46,6 +54,8 @@ def blueprint(parts: Parts) -> Blueprint:
     def serial(vm_id: str) -> Any:
         return Response(parts.core.driver.serial(vm_id), mimetype="text/plain")
 
+
+def _settings(routes: Blueprint, parts: Parts) -> None:
     @routes.post("/projects")
     def open_project() -> Any:
         body = request.get_json(silent=True) or {}
@@ -62,10 +72,6 @@ def blueprint(parts: Parts) -> Blueprint:
         change = parts.access.deny if body.get("deny") else parts.access.allow
         change(str(body.get("email", "")), str(body["permission"]))
         return jsonify({})
-
-    _faults(routes, parts)
-    _end(routes, parts)
-    return routes
 
 
 def _faults(routes: Blueprint, parts: Parts) -> None:
@@ -114,4 +120,5 @@ def _read(kind: Any) -> Any:
     try:
         return msgspec.convert(request.get_json(silent=True), kind)
     except msgspec.ValidationError as error:
-        raise AdminRefusal(str(error)) from None
+        kinds = f"; kinds are {', '.join(FaultKind)}" if kind is Fault else ""
+        raise AdminRefusal(f"{error}{kinds}") from None

@@ -1,4 +1,4 @@
-"""HTTP for the emulator: a thread for each connection, as calls may wait for minutes."""
+"""HTTP for the emulator: a thread for each connection, as calls wait for minutes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Persistent disks: made, attached to one VM at a time, deleted when nobody has them."""
+"""Persistent disks: made, had by one VM at a time, deleted when nobody has them."""
 
 from __future__ import annotations
 

@@ -13,6 +13,7 @@ from iris.emulator.parts import Parts
 from iris.emulator.routes import Routes
 from iris.emulator.tpu import catalogue
 from iris.emulator.tpu.enums import with_names, with_numbers
+from iris.emulator.tpu.fates import Fates
 from iris.emulator.tpu.operations import Operations
 from iris.emulator.tpu.queue import Queue
 from iris.emulator.tpu.slices import Slices
@@ -31,7 +32,8 @@ class Tpus:
         self.lock = parts.core.lock
         self.operations = Operations(parts.core)
         self.slices = Slices(parts, self.operations)
-        self.queue = Queue(parts, self.operations, self.slices)
+        self.fates = Fates(parts.core, self.slices, self.operations)
+        self.queue = Queue(parts, self.operations, self.slices, self.fates)
 
     def check(self, project: str, zone: str, permission: str) -> None:
         """Raises a 403 for a permission, and for a zone."""
@@ -60,7 +62,7 @@ def blueprint(parts: Parts) -> Blueprint:
     """The routes below /v2, /v2alpha1 and /v1."""
     routes = Routes("tpu", __name__)
     tpus = Tpus(parts)
-    parts.strikes.extend((tpus.slices.strike, tpus.queue.strike))
+    parts.strikes.extend((tpus.fates.strike, tpus.queue.strike))
     _slices(routes, tpus)
     _slice_verbs(routes, tpus)
     _queued(routes, tpus)
@@ -118,7 +120,7 @@ def _slices(routes: Blueprint, tpus: Tpus) -> None:
         mask = [each for each in request.args.get("updateMask", "").split(",") if each]
         with tpus.lock:
             found = slices.get(project, zone, name)
-            operation = slices.update(found, _body(), mask)
+            operation = tpus.fates.update(found, _body(), mask)
             return tpus.answer(tpus.operations.view(operation))
 
 
@@ -132,7 +134,7 @@ def _fresh(tpus: Tpus, found: list[Any]) -> list[Any]:
 
 
 def _slice_verbs(routes: Blueprint, tpus: Tpus) -> None:
-    slices = tpus.slices
+    slices, fates = tpus.slices, tpus.fates
     one = f"{ZONE}/nodes/<name>"
 
     @routes.post(f"{one}:<any(start, stop):verb>")
@@ -140,7 +142,7 @@ def _slice_verbs(routes: Blueprint, tpus: Tpus) -> None:
         tpus.check(project, zone, f"nodes.{verb}")
         with tpus.lock:
             found = slices.get(project, zone, name)
-            operation = slices.start(found) if verb == "start" else slices.stop(found)
+            operation = fates.start(found) if verb == "start" else fates.stop(found)
             return tpus.answer(tpus.operations.view(operation))
 
     @routes.post(f"{one}:getGuestAttributes")

@@ -1,4 +1,4 @@
-"""What a VM of a slice finds on its metadata server: who it is, who stands beside it."""
+"""What a VM of a slice finds on its metadata server: who it is, who is beside it."""
 
 from __future__ import annotations
 

@@ -7,7 +7,24 @@ from typing import Any
 _STATES = {
     name: number
     for number, name in enumerate(
-        ["CREATING", "READY", "RESTARTING", "REIMAGING", "DELETING", "REPAIRING", "-", "STOPPED", "STOPPING", "STARTING", "PREEMPTED", "TERMINATED", "HIDING", "HIDDEN", "UNHIDING", "UNKNOWN"],
+        [
+            "CREATING",
+            "READY",
+            "RESTARTING",
+            "REIMAGING",
+            "DELETING",
+            "REPAIRING",
+            "-",
+            "STOPPED",
+            "STOPPING",
+            "STARTING",
+            "PREEMPTED",
+            "TERMINATED",
+            "HIDING",
+            "HIDDEN",
+            "UNHIDING",
+            "UNKNOWN",
+        ],
         start=1,
     )
     if name != "-"

@@ -10,6 +10,7 @@ from iris.emulator.errors import Refusal, missing, taken
 from iris.emulator.faults import FaultKind
 from iris.emulator.ledger import Entry
 from iris.emulator.parts import Parts
+from iris.emulator.tpu.fates import Fates
 from iris.emulator.tpu.operations import Operations
 from iris.emulator.tpu.records import (
     Json,
@@ -35,7 +36,10 @@ _DELETABLE = frozenset(
 class Queue:
     """All queued resources; use it under the core's lock."""
 
-    def __init__(self, parts: Parts, operations: Operations, slices: Slices) -> None:
+    def __init__(
+        self, parts: Parts, operations: Operations, slices: Slices, fates: Fates
+    ) -> None:
+        self._fates = fates
         self._parts = parts
         self._core = parts.core
         self._operations = operations
@@ -176,7 +180,7 @@ class Queue:
             )
             if fault is not None:
                 for tpu in self._slices_of(queued):
-                    self._slices.preempt(tpu, 0.0)
+                    self._fates.preempt(tpu, 0.0)
                 self._suspend(queued, "SERVICE")
 
     def resume(self) -> None:

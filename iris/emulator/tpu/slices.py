@@ -16,11 +16,8 @@ from iris.emulator.parts import Parts
 from iris.emulator.tpu.attributes import vm_of
 from iris.emulator.tpu.operations import Operations
 from iris.emulator.tpu.records import Json, Operation, SliceVm, State, TpuSlice
-from iris.emulator.tpu.views import NODE_TYPE, slice_view
+from iris.emulator.tpu.views import SLICE_TYPE, slice_view
 from iris.emulator.tpu.wishes import Wish, no_capacity, require_quota, type_of
-
-_IDLE = frozenset({State.READY, State.STOPPED, State.PREEMPTED, State.TERMINATED})
-_UPDATABLE = ("description", "tags", "labels", "metadata", "networkConfig", "dataDisks")
 
 
 class Slices:
@@ -57,10 +54,14 @@ class Slices:
     def view(self, tpu: TpuSlice) -> Json:
         """As the API writes it."""
         account = self._parts.projects.default_account(tpu.project)
-        bare = self._take(tpu, "get", FaultKind.BARE_ENDPOINTS)
-        strange = self._take(tpu, "get", FaultKind.UNKNOWN_STATE)
+        bare = self.take(tpu, "get", FaultKind.BARE_ENDPOINTS)
+        strange = self.take(tpu, "get", FaultKind.UNKNOWN_STATE)
         view = slice_view(tpu, account, bare=bare is not None)
         return view | ({"state": "FROBNICATING"} if strange else {})
+
+    def all(self) -> list[TpuSlice]:
+        """Every slice of every project."""
+        return list(self._shelf)
 
     # -- coming ----------------------------------------------------------------------
 
@@ -72,15 +73,15 @@ class Slices:
             raise taken(former.path)
         require_quota(self._parts, wish, type_, list(self._shelf))
         tpu = self._made(wish, type_)
-        operation = self._begin("create", tpu)
-        tpu = self._put(replace(tpu, operation=operation.id))
+        operation = self.begin("create", tpu)
+        tpu = self.put(replace(tpu, operation=operation.id))
         self._open(tpu)
-        stockout = self._take(tpu, "create", FaultKind.STOCKOUT)
+        stockout = self.take(tpu, "create", FaultKind.STOCKOUT)
         if stockout is not None:
             delay = stockout.seconds or self._core.delays.stockout
-            self._later(delay, tpu, lambda s: self._fail(s, no_capacity(s.zone)))
+            self.later(delay, tpu, lambda s: self._fail(s, no_capacity(s.zone)))
         else:
-            self._later(self._core.delays.tpu_create, tpu, self._boot)
+            self.later(self._core.delays.tpu_create, tpu, self._boot)
         return operation
 
     def _made(self, wish: Wish, type_: str) -> TpuSlice:
@@ -114,43 +115,43 @@ class Slices:
 
     def _boot(self, tpu: TpuSlice) -> None:
         workers = range(len(tpu.vms))
-        lacking = tuple(w for w in workers if self._struck(tpu, "PARTIAL_SLICE", w))
-        blank = tuple(w for w in workers if self._struck(tpu, "NO_INDEX", w))
-        tpu = self._put(replace(tpu, is_booted=True, lacking=lacking, blank=blank))
+        lacking = tuple(w for w in workers if self.struck(tpu, "PARTIAL_SLICE", w))
+        blank = tuple(w for w in workers if self.struck(tpu, "NO_INDEX", w))
+        tpu = self.put(replace(tpu, is_booted=True, lacking=lacking, blank=blank))
         for worker, vm in enumerate(self.driven(tpu)):
             if worker not in lacking:
-                late = self._struck(tpu, "LATE_METADATA", worker)
+                late = self.struck(tpu, "LATE_METADATA", worker)
                 delay = late.seconds if late else 0.0
                 self._core.driver.boot(replace(vm, metadata_delay=delay))
-        self._later(self._core.delays.tpu_ready, tpu, self._ready)
+        self.later(self._core.delays.tpu_ready, tpu, self._ready)
 
     def _ready(self, tpu: TpuSlice) -> None:
-        tpu = self._put(replace(tpu, state=State.READY))
+        tpu = self.put(replace(tpu, state=State.READY))
         self.on_ready(tpu)
-        late = self._take(tpu, "operation", FaultKind.LATE_OPERATION)
+        late = self.take(tpu, "operation", FaultKind.LATE_OPERATION)
         if late is None or late.seconds:
             delay = late.seconds if late else self._core.delays.tpu_operation
-            self._later(delay, tpu, self._finish)
+            self.later(delay, tpu, self._finish)
 
     def _finish(self, tpu: TpuSlice) -> None:
-        response = {"@type": NODE_TYPE, **self.view(tpu)}
+        response = {"@type": SLICE_TYPE, **self.view(tpu)}
         self._operations.end(tpu.operation, response=response)
-        self._put(replace(tpu, operation=""))
+        self.put(replace(tpu, operation=""))
 
     # -- going -----------------------------------------------------------------------
 
     def delete(self, tpu: TpuSlice, request_id: str = "") -> Operation:
         """Give it back, whatever it does."""
         if tpu.state == State.DELETING:
-            raise _busy()
+            raise busy()
         if tpu.operation:
             aborted = {"code": 10, "message": "The operation was aborted."}
             self._operations.end(tpu.operation, error=aborted)
-        operation = self._begin("delete", tpu, request_id)
-        tpu = self._put(replace(tpu, state=State.DELETING, operation=operation.id))
+        operation = self.begin("delete", tpu, request_id)
+        tpu = self.put(replace(tpu, state=State.DELETING, operation=operation.id))
         for vm in tpu.vms:
             self._core.driver.stop(vm.id)
-        self._later(self._core.delays.tpu_delete, tpu, self._gone)
+        self.later(self._core.delays.tpu_delete, tpu, self._gone)
         return operation
 
     def _gone(self, tpu: TpuSlice) -> None:
@@ -163,85 +164,6 @@ class Slices:
         self._shelf.drop(f"{tpu.project}/{tpu.zone}/{tpu.name}")
         self._parts.ledger.closed("slice", tpu.id)
         self._core.changed.notify_all()
-
-    def stop(self, tpu: TpuSlice) -> Operation:
-        """Power a single VM off; slices of several cannot."""
-        if len(tpu.vms) > 1:
-            words = "Cloud TPU received a bad request. stop is not supported for pods"
-            raise Refusal("not-ready", words)
-        operation = self._begin("stop", self._require_idle(tpu))
-        self._put(replace(tpu, state=State.STOPPED, is_booted=False))
-        self._core.driver.stop(tpu.vms[0].id)
-        self._operations.end(operation.id)
-        return operation
-
-    def start(self, tpu: TpuSlice) -> Operation:
-        """Power it on again; one that was taken does not come back."""
-        if tpu.state != State.STOPPED:
-            raise _bad_state("start", tpu)
-        operation = self._begin("start", tpu)
-        for vm in self.driven(tpu):
-            self._core.driver.boot(vm)
-        tpu = self._put(replace(tpu, state=State.READY, is_booted=True))
-        response = {"@type": NODE_TYPE, **self.view(tpu)}
-        self._operations.end(operation.id, response=response)
-        return operation
-
-    def update(self, tpu: TpuSlice, body: Json, mask: list[str]) -> Operation:
-        """Other labels, tags, metadata. Raises a 400 while it comes up or goes."""
-        fields = [_camel(each.split(".")[0]) for each in mask]
-        wrong = [each for each in fields if each not in _UPDATABLE]
-        if wrong or not fields:
-            raise Refusal("invalid", f"Invalid update_mask: {','.join(mask)}")
-        if tpu.state != State.READY:
-            raise _bad_state("update", tpu)
-        if tpu.operation:
-            raise _busy()
-        changes = {field: body.get(field) or {} for field in fields}
-        operation = self._begin("update", tpu)
-        tpu = self._put(replace(tpu, asked={**tpu.asked, **changes}))
-        for vm in self.driven(tpu):
-            self._core.driver.update(vm)
-        response = {"@type": NODE_TYPE, **self.view(tpu)}
-        self._operations.end(operation.id, response=response)
-        return operation
-
-    # -- faults ----------------------------------------------------------------------
-
-    def strike(self) -> None:
-        """Faults that take what lives, once their time has come."""
-        kinds = (FaultKind.PREEMPTION, FaultKind.MAINTENANCE, FaultKind.SSH_CUT)
-        for tpu in self._shelf:
-            if tpu.state != State.READY:
-                continue
-            fault = self._take(tpu, "", *kinds)
-            if fault is not None:
-                self._suffer(tpu, fault)
-            for worker, vm in enumerate(tpu.vms):
-                if self._struck(tpu, "DEAD_WORKER", worker):
-                    self._core.driver.kill_processes(vm.id)
-
-    def _suffer(self, tpu: TpuSlice, fault: Fault) -> None:
-        if fault.kind is FaultKind.PREEMPTION:
-            self.preempt(tpu, fault.notice)
-        elif fault.kind is FaultKind.MAINTENANCE:
-            self._put(replace(tpu, health="UNHEALTHY_MAINTENANCE"))
-            for vm in tpu.vms:
-                self._core.driver.maintain(vm.id, "TERMINATE_ON_HOST_MAINTENANCE")
-        else:
-            for vm in tpu.vms:
-                self._core.driver.cut_ssh(vm.id)
-
-    def preempt(self, tpu: TpuSlice, notice: float) -> None:
-        """The cloud takes it back; it stays listed until somebody deletes it."""
-        for vm in tpu.vms:
-            self._core.driver.stop(vm.id, notice=notice, preempted=True)
-
-        def taken_back(now: TpuSlice) -> None:
-            now = self._put(replace(now, state=State.PREEMPTED))
-            self.on_preempted(now)
-
-        self._later(notice, tpu, taken_back)
 
     # -- steps -------------------------------------------------------------------------
 
@@ -256,11 +178,11 @@ class Slices:
         """After a restart of the emulator: move on, and say which VMs should be up."""
         for tpu in self._shelf:
             if tpu.state == State.CREATING:
-                self._later(0.0, tpu, self._ready if tpu.is_booted else self._boot)
+                self.later(0.0, tpu, self._ready if tpu.is_booted else self._boot)
             elif tpu.state == State.DELETING:
-                self._later(0.0, tpu, self._gone)
+                self.later(0.0, tpu, self._gone)
             elif tpu.operation:
-                self._later(0.0, tpu, self._finish)
+                self.later(0.0, tpu, self._finish)
         up = [s for s in self._shelf if s.is_booted and s.state == State.READY]
         return tuple(
             vm
@@ -269,9 +191,11 @@ class Slices:
             if worker not in tpu.lacking
         )
 
-    def _later(
+    def later(
         self, delay: float, tpu: TpuSlice, step: Callable[[TpuSlice], None]
     ) -> None:
+        """Take a step after a while, unless something else happened to it."""
+
         def due() -> None:
             now = self.find(tpu.project, tpu.zone, tpu.name)
             # deleted or taken meanwhile: that has its own way
@@ -280,7 +204,8 @@ class Slices:
 
         self._core.later.after(delay, due)
 
-    def _put(self, tpu: TpuSlice) -> TpuSlice:
+    def put(self, tpu: TpuSlice) -> TpuSlice:
+        """Keep what changed about a slice."""
         self._shelf.put(f"{tpu.project}/{tpu.zone}/{tpu.name}", tpu)
         is_billed = tpu.state == State.READY
         self._parts.ledger.moved("slice", tpu.id, str(tpu.state), is_billed=is_billed)
@@ -304,7 +229,8 @@ class Slices:
         )
         self._parts.ledger.opened(entry)
 
-    def _take(self, tpu: TpuSlice, verb: str, *kinds: FaultKind) -> Fault | None:
+    def take(self, tpu: TpuSlice, verb: str, *kinds: FaultKind) -> Fault | None:
+        """A fault of these kinds that names the slice."""
         return self._core.faults.take(
             *kinds,
             api="tpu",
@@ -314,7 +240,8 @@ class Slices:
             name=tpu.name,
         )
 
-    def _struck(self, tpu: TpuSlice, kind: str, worker: int) -> Fault | None:
+    def struck(self, tpu: TpuSlice, kind: str, worker: int) -> Fault | None:
+        """A fault of this kind that names one of its VMs."""
         return self._core.faults.take(
             FaultKind[kind],
             api="tpu",
@@ -324,29 +251,13 @@ class Slices:
             worker=worker,
         )
 
-    def _begin(self, verb: str, tpu: TpuSlice, request_id: str = "") -> Operation:
+    def begin(self, verb: str, tpu: TpuSlice, request_id: str = "") -> Operation:
+        """An operation on a slice."""
         return self._operations.begin(
             verb, tpu.project, tpu.zone, tpu.path, request_id=request_id
         )
 
-    def _require_idle(self, tpu: TpuSlice) -> TpuSlice:
-        if tpu.state not in _IDLE or tpu.operation:
-            raise _busy()
-        return tpu
 
-
-def _busy() -> Refusal:
+def busy() -> Refusal:
+    """Another operation is under way on it."""
     return Refusal("aborted", "unable to queue the operation")
-
-
-def _bad_state(verb: str, tpu: TpuSlice) -> Refusal:
-    return Refusal(
-        "not-ready",
-        f"Cloud TPU received a bad request. {verb} is not supported while in state "
-        f"{tpu.state} [EID: 0x7c1d5e0b8a94f263]",
-    )
-
-
-def _camel(words: str) -> str:
-    first, *rest = words.split("_")
-    return first + "".join(word.title() for word in rest)

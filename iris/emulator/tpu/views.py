@@ -7,7 +7,7 @@ from iris.emulator.tpu.catalogue import config_of
 from iris.emulator.tpu.operations import when
 from iris.emulator.tpu.records import Json, Queued, State, TpuSlice
 
-NODE_TYPE = "type.googleapis.com/google.cloud.tpu.v2.Node"
+SLICE_TYPE = "type.googleapis.com/google.cloud.tpu.v2.Node"
 QUEUED_TYPE = "type.googleapis.com/google.cloud.tpu.v2.QueuedResource"
 _KEPT = (
     *("description", "runtimeVersion", "networkConfig", "networkConfigs", "labels"),
