@@ -62,17 +62,16 @@ class Controllers:
     def delete(self) -> None:
         """End the VM and see it gone, never its disk; absence is success."""
         for vm in self.listed()[0]:
-            self.delete_vm(vm["name"], last(vm["zone"]))
+            self.delete_one(f"/zones/{last(vm['zone'])}/instances/{vm['name']}")
 
-    def delete_vm(self, name: str, zone: str) -> None:
-        """End one VM and return once it is gone."""
-        path = f"/zones/{zone}/instances/{name}"
-        self._compute.wait(zone, self._compute.delete(path), DELETE)
-
-    def delete_disk(self, name: str, zone: str) -> None:
-        """End a disk and return once it is gone."""
-        path = f"/zones/{zone}/disks/{name}"
-        self._compute.wait(zone, self._compute.delete(path), DELETE)
+    def delete_one(self, path: str) -> None:
+        """End a VM or a disk and return once it is gone; a namesake's stays."""
+        found = self._compute.find(path)
+        labels = (found or {}).get("labels", {})
+        if not is_of(labels, self._config.name, self._uid):
+            return  # gone, and its name taken by another meanwhile
+        done = self._compute.delete(path)
+        self._compute.wait(path.split("/")[2], done, DELETE)
 
     def listed(self) -> tuple[list[Json], dict[str, str]]:
         """The VMs of controllers that are ours, and zones that could not be listed."""

@@ -64,9 +64,10 @@ class Leftovers:
         """Delete one and return once it is gone. Raises Unavailable when late."""
         match each.kind:
             case "controller":
-                self._controllers.delete_vm(each.name, each.zone)
+                path = f"/zones/{each.zone}/instances/{each.name}"
+                self._controllers.delete_one(path)
             case "disk":
-                self._controllers.delete_disk(each.name, each.zone)
+                self._controllers.delete_one(f"/zones/{each.zone}/disks/{each.name}")
             case "queued-resource" | "slice":
                 self._slices.delete(each.name, each.zone)
                 self._wait_until_gone(each)
