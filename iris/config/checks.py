@@ -9,7 +9,9 @@ import msgspec
 from iris.config.measures import write_duration
 from iris.config.model import ClusterConfig, GroupConfig
 from iris.config.reading import fault, write_struct
-from iris.config.shapes import objection_to_shape
+from iris.config.shapes import objection_to_shape, resources_of
+from iris.domain.jobs import Capacity
+from iris.domain.machine_types import smallest_machine_type
 
 LONGEST_SLICE_NAME = 61
 _RANDOM_PART = "-123456"
@@ -79,6 +81,29 @@ def slice_names_differ(config: ClusterConfig) -> Iterator[Objection]:
             yield Objection("scale_groups", expected, name)
 
 
+def images_are_named_on_a_cloud(config: ClusterConfig) -> Iterator[Objection]:
+    if config.provider.gcp is None:
+        return
+    for part in ("controller", "worker"):
+        if not getattr(config, part).image:
+            expected = "a container image, which provider gcp boots"
+            yield Objection(f"{part}/image", expected, "")
+
+
+def plain_vms_are_what_a_cloud_makes(config: ClusterConfig) -> Iterator[Objection]:
+    if config.provider.gcp is None:
+        return
+    for path, group in _groups(config):
+        if group.accelerator:
+            continue
+        if not (group.machine_type or smallest_machine_type(resources_of(group))):
+            expected = "a machine_type instead: no n2 machine has so much"
+            yield Objection(f"{path}/cpus", expected, group.cpus)
+        if group.capacity not in (Capacity.ON_DEMAND, Capacity.SPOT):
+            expected = "on-demand or spot for VMs without an accelerator"
+            yield Objection(f"{path}/capacity", expected, str(group.capacity))
+
+
 CHECKS: tuple[Callable[[ClusterConfig], Iterator[Objection]], ...] = (
     one_provider_is_named,
     suspicion_comes_before_loss,
@@ -86,6 +111,8 @@ CHECKS: tuple[Callable[[ClusterConfig], Iterator[Objection]], ...] = (
     bounds_are_in_order,
     slice_names_fit,
     slice_names_differ,
+    images_are_named_on_a_cloud,
+    plain_vms_are_what_a_cloud_makes,
 )
 
 

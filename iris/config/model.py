@@ -36,6 +36,7 @@ from iris.config.words import (
 from iris.domain.accelerators import CATALOGUE
 from iris.domain.fleet import ScaleGroup
 from iris.domain.jobs import Capacity
+from iris.domain.machine_types import smallest_machine_type
 
 SCOPES = "https://www.googleapis.com/auth"
 CLUSTER_NAME = Text(
@@ -184,6 +185,12 @@ class ClusterConfig(msgspec.Struct, frozen=True, kw_only=True):
             runtime_version=(
                 group.runtime_version or (kind.runtime_version if kind else "")
             ),
-            machine_type=group.machine_type,
+            machine_type=self._machine_type(group),
             topology=kind.topology if kind else "",
         )
+
+    def _machine_type(self, group: GroupConfig) -> str:
+        """That of a cloud's plain VMs; where none is named, what has as much."""
+        if group.machine_type or group.accelerator or self.provider.gcp is None:
+            return group.machine_type
+        return smallest_machine_type(resources_of(group))

@@ -19,6 +19,8 @@ _MEMORY_PER_CPU = {
     "c4": {"standard": 3.75, "highmem": 7.75, "highcpu": 2.0},
 }
 _MOST_CPUS = 360
+_SIZES = (2, 4, 8, 16, 32, 48, 64, 80, 96)  # CPUs of the n2 family
+_SHAPES = ("highcpu", "standard", "highmem")  # the least memory first
 
 
 def machine_size(machine_type: str) -> Resources | None:
@@ -32,3 +34,18 @@ def machine_size(machine_type: str) -> Resources | None:
     if not 1 <= cpus <= _MOST_CPUS:
         return None
     return Resources(cpus=float(cpus), memory_bytes=int(cpus * memory * GB))
+
+
+def smallest_machine_type(wanted: Resources) -> str:
+    """The smallest n2 machine that has as much, empty where none has."""
+    for cpus in _SIZES:
+        for shape in _SHAPES:
+            size = machine_size(f"n2-{shape}-{cpus}")
+            if size and _has(size, wanted):
+                return f"n2-{shape}-{cpus}"
+    return ""
+
+
+def _has(size: Resources, wanted: Resources) -> bool:
+    is_wide = size.cpus >= wanted.cpus
+    return is_wide and size.memory_bytes >= wanted.memory_bytes
