@@ -1,5 +1,1 @@
-"""VMs that are folders and processes of this machine, each at an address of its own."""
-
-from iris.emulator.process.driver import ProcessDriver
-
-__all__ = ["ProcessDriver"]
+"""VMs that are folders and processes of this machine, each at its own address."""

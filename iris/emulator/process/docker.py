@@ -8,32 +8,35 @@ from __future__ import annotations
 
 import json
 import os
-import signal
-import subprocess
 import sys
-import time
 import urllib.parse
 import urllib.request
 import uuid
 from pathlib import Path
+from typing import Any
 
-HERE = Path(__file__).parent
+from iris.emulator.process.containers import (
+    STOP_GRACE,
+    Wrong,
+    containers,
+    end,
+    every,
+    pid_of,
+    remove,
+    spec_of,
+    start_up,
+    state_of,
+    there,
+)
+from iris.emulator.process.flags import many, one, split
+
 OURS = ("iris-controller", "iris-worker")  # images that are this installation
-STOP_GRACE = 10.0  # seconds between SIGTERM and SIGKILL, as Docker has it
 WITH_VALUE = {
     *("--name", "--network", "--restart", "-v", "--volume", "-e", "--env", "--label"),
     *("-l", "--device", "--ulimit", "--shm-size", "--pid", "--env-file", "--cpus"),
     *("--memory", "-m", "--stop-timeout", "--log-opt", "--log-driver", "--user", "-w"),
 }
 SWITCHES = {"-d", "--detach", "--privileged", "--init", "--rm"}
-
-
-class Wrong(Exception):
-    """How it ends: an exit status and a line."""
-
-    def __init__(self, status: int, words: str) -> None:
-        super().__init__(words)
-        self.status = status
 
 
 def main(words: list[str]) -> int:
@@ -90,6 +93,11 @@ def name_of(image: str) -> str:
     return image.rpartition("/")[2].partition("@")[0].partition(":")[0]
 
 
+def say(line: object) -> None:
+    """To whoever asked."""
+    sys.stdout.write(f"{line}\n")
+
+
 # -- containers ----------------------------------------------------------------------
 
 
@@ -139,30 +147,11 @@ def _variable(words: str) -> tuple[str, str]:
     return name, value if equals else os.environ.get(name, "")
 
 
-def start_up(folder: Path) -> None:
-    """Its shim starts the command, and starts it again as its policy says."""
-    (folder / "stopped").unlink(missing_ok=True)
-    shim = subprocess.Popen(
-        [sys.executable, "-I", "-S", str(HERE / "shim.py"), str(folder)],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-        cwd="/",
-    )
-    (folder / "shim.pid").write_text(str(shim.pid))
-    until = time.monotonic() + 5
-    while not (folder / "state.json").exists() and time.monotonic() < until:
-        if shim.poll() is not None:
-            break
-        time.sleep(0.005)
-
-
 def boot(words: list[str]) -> int:
     """The engine came up: containers start again as their policies say."""
-    for folder in _all():
+    for folder in every():
         (folder / "state.json").unlink(missing_ok=True)
-        policy = _spec(folder)["restart"]
+        policy = spec_of(folder)["restart"]
         if policy == "always" or (
             policy == "unless-stopped" and not (folder / "stopped").exists()
         ):
@@ -173,8 +162,8 @@ def boot(words: list[str]) -> int:
 def ps(words: list[str]) -> int:
     """Those that run; all with -a; filters by label and name."""
     flags, _ = split(words, {"--filter", "-f", "--format"}, {"-a", "--all", "-q"})
-    for folder in _all():
-        spec, is_up = _spec(folder), _pid(folder) is not None
+    for folder in every():
+        spec, is_up = spec_of(folder), pid_of(folder) is not None
         if not is_up and not {"-a", "--all"} & set(flags):
             continue
         if all(_fits(spec, each) for each in many(flags, "--filter", "-f")):
@@ -183,7 +172,7 @@ def ps(words: list[str]) -> int:
     return 0
 
 
-def _fits(spec: dict[str, object], words: str) -> bool:
+def _fits(spec: dict[str, Any], words: str) -> bool:
     key, _, value = words.partition("=")
     labels = spec["labels"]
     if key == "label" and isinstance(labels, dict):
@@ -197,12 +186,12 @@ def inspect(words: list[str]) -> int:
     flags, names = split(words, {"--format", "-f", "--type"}, set())
     shown = []
     for name in names:
-        folder = _there(name)
-        state = _state(folder)
-        is_up = _pid(folder) is not None
+        folder = there(name)
+        state = state_of(folder)
+        is_up = pid_of(folder) is not None
         shown.append(
             {
-                "Id": _spec(folder)["id"],
+                "Id": spec_of(folder)["id"],
                 "Name": f"/{name}",
                 "State": {
                     "Running": is_up,
@@ -211,7 +200,7 @@ def inspect(words: list[str]) -> int:
                     "Pid": state.get("pid", 0) if is_up else 0,
                 },
                 "RestartCount": state.get("restarts", 0),
-                "Config": {"Labels": _spec(folder)["labels"]},
+                "Config": {"Labels": spec_of(folder)["labels"]},
             }
         )
     wanted = one(flags, "--format", "-f")
@@ -229,7 +218,7 @@ def inspect(words: list[str]) -> int:
 def logs(words: list[str]) -> int:
     """What it wrote; --tail N."""
     flags, (name,) = split(words, {"--tail", "-n"}, {"--timestamps"})
-    file = _there(name) / "log"
+    file = there(name) / "log"
     lines = file.read_bytes().splitlines(keepends=True) if file.exists() else []
     tail = one(flags, "--tail", "-n")
     lines = lines[-int(tail) :] if tail not in ("", "all") else lines
@@ -241,8 +230,8 @@ def start(words: list[str]) -> int:
     """Start one that has ended."""
     _, names = split(words, set(), set())
     for name in names:
-        folder = _there(name)
-        if _pid(folder) is None:
+        folder = there(name)
+        if pid_of(folder) is None:
             (folder / "state.json").unlink(missing_ok=True)
             start_up(folder)
         say(name)
@@ -254,7 +243,7 @@ def stop(words: list[str]) -> int:
     flags, names = split(words, {"-t", "--time"}, set())
     grace = float(one(flags, "-t", "--time") or STOP_GRACE)
     for name in names:
-        _end(_there(name), grace)
+        end(there(name), grace)
         say(name)
     return 0
 
@@ -263,124 +252,14 @@ def rm(words: list[str]) -> int:
     """Forget one; with --force end it first."""
     flags, names = split(words, set(), {"-f", "--force", "-v"})
     for name in names:
-        folder = _there(name)
-        if _pid(folder) is not None:
+        folder = there(name)
+        if pid_of(folder) is not None:
             if not {"-f", "--force"} & set(flags):
                 raise Wrong(1, f"Error: container {name} is running")
-            _end(folder, 0.0)
-        _remove(folder)
+            end(folder, 0.0)
+        remove(folder)
         say(name)
     return 0
-
-
-def _end(folder: Path, grace: float) -> None:
-    (folder / "stopped").touch()
-    pid = _pid(folder)
-    if pid is None:
-        return
-    until = time.monotonic() + grace
-    signals = [signal.SIGTERM] if grace else []
-    for number in [*signals, signal.SIGUSR1]:
-        try:
-            os.kill(pid, number)
-        except ProcessLookupError:
-            return
-        while _pid(folder) is not None and time.monotonic() < until:
-            time.sleep(0.005)
-        until = time.monotonic() + STOP_GRACE
-
-
-def _remove(folder: Path) -> None:
-    """Links are unlinked: what a volume holds is not the container's."""
-    for path, folders, files in os.walk(folder, topdown=False):
-        for name in files:
-            os.unlink(os.path.join(path, name))
-        for name in folders:
-            inner = os.path.join(path, name)
-            os.unlink(inner) if os.path.islink(inner) else os.rmdir(inner)
-    folder.rmdir()
-
-
-# -- what is where -------------------------------------------------------------------
-
-
-def containers() -> Path:
-    """Where the VM's containers lie."""
-    folder = Path(os.environ["IRIS_EMULATED_VM"]) / "containers"
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder
-
-
-def _all() -> list[Path]:
-    return sorted(p for p in containers().iterdir() if (p / "spec.json").exists())
-
-
-def _there(name: str) -> Path:
-    for folder in _all():
-        if folder.name == name or str(_spec(folder)["id"]).startswith(name):
-            return folder
-    raise Wrong(1, f"Error response from daemon: No such container: {name}")
-
-
-def _spec(folder: Path) -> dict[str, object]:
-    spec: dict[str, object] = json.loads((folder / "spec.json").read_text())
-    return spec
-
-
-def _state(folder: Path) -> dict[str, object]:
-    try:
-        state: dict[str, object] = json.loads((folder / "state.json").read_text())
-    except (OSError, ValueError):
-        return {}
-    return state
-
-
-def _pid(folder: Path) -> int | None:
-    """The shim, where it lives."""
-    try:
-        pid = int((folder / "shim.pid").read_text())
-        stat = Path(f"/proc/{pid}/stat").read_bytes()
-        words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
-    except (OSError, ValueError):
-        return None
-    is_dead = stat.rpartition(b")")[2].split()[0] in (b"Z", b"X")
-    return None if is_dead or os.fsencode(folder) not in words else pid
-
-
-def say(line: object) -> None:
-    """To whoever asked."""
-    sys.stdout.write(f"{line}\n")
-
-
-# -- words ---------------------------------------------------------------------------
-
-
-def split(
-    words: list[str], with_value: set[str], switches: set[str]
-) -> tuple[dict[str, list[str]], list[str]]:
-    """Flags with their values, up to the first word that is none."""
-    flags: dict[str, list[str]] = {}
-    rest = list(words)
-    while rest and rest[0].startswith("-") and rest[0] != "-":
-        flag, equals, value = rest.pop(0).partition("=")
-        if flag in switches and not equals:
-            flags.setdefault(flag, [])
-        elif flag in with_value and (equals or rest):
-            flags.setdefault(flag, []).append(value if equals else rest.pop(0))
-        else:
-            raise Wrong(64, f"docker stand-in: unknown flag {flag!r}")
-    return flags, rest
-
-
-def one(flags: dict[str, list[str]], *names: str) -> str:
-    """The last value of a flag, empty without one."""
-    values = many(flags, *names)
-    return values[-1] if values else ""
-
-
-def many(flags: dict[str, list[str]], *names: str) -> list[str]:
-    """Every value of a flag."""
-    return [value for name in names for value in flags.get(name, [])]
 
 
 COMMANDS = {
@@ -396,9 +275,11 @@ COMMANDS = {
     "boot-of-the-vm": boot,
 }
 
-if __name__ == "__main__":
+
+def program(words: list[str]) -> int:
+    """As a program: refusals are a line and a status."""
     try:
-        sys.exit(main(sys.argv[1:]))
+        return main(words)
     except Wrong as wrong:
         sys.stderr.write(f"{wrong}\n")
-        sys.exit(wrong.status)
+        return wrong.status

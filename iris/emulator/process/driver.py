@@ -11,7 +11,8 @@ from iris.clock import Clock
 from iris.domain.endpoints import Endpoints
 from iris.emulator.faults import Faults
 from iris.emulator.machines import Vm
-from iris.emulator.process.machine import Machine, processes_of
+from iris.emulator.process.inside import processes_of
+from iris.emulator.process.machine import ENDING, Machine
 from iris.emulator.process.network import Network
 from iris.emulator.process.ssh import SshSide
 
@@ -143,7 +144,6 @@ class ProcessDriver:
 
     def _end_strays(self) -> None:
         """VMs of before that nobody asked us to take up."""
-        from iris.emulator.process.machine import ENDING
         from iris.providers._processes import end_all
 
         folders = {str(path) for path in self._vms.iterdir()}

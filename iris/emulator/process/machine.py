@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-import subprocess
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -18,14 +16,14 @@ from iris.clock import Clock
 from iris.domain.endpoints import Endpoints
 from iris.emulator.faults import FaultKind, Faults
 from iris.emulator.machines import Vm
-from iris.emulator.process.metadata import PORT, MetadataServer
-from iris.emulator.process.ssh import Door, SshSide, host_key
-from iris.emulator.process.standins import write_standins
+from iris.emulator.process import booting
+from iris.emulator.process.inside import processes_of
+from iris.emulator.process.metadata import MetadataServer
+from iris.emulator.process.ssh import Door, SshSide, own_key
 from iris.emulator.process.tree import Shown, Tree, tree_of
 from iris.errors import IrisError
 from iris.providers._processes import end_all
 
-VARIABLE = "IRIS_EMULATED_VM"  # every process of a VM has the VM's folder in it
 ENDING = 20.0  # seconds until all processes of a VM are dead
 MOST_SERIAL = 1_000_000  # bytes of the console that are kept
 _NEVER = threading.Event()
@@ -142,20 +140,20 @@ class Machine:
     # -- what is done ----------------------------------------------------------------
 
     def _boot(self) -> None:
-        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        write_standins(self.folder / "bin")
-        (self.folder / "root" / "root").mkdir(parents=True, exist_ok=True)
-        self._attach_disks()
+        booting.prepare(self.vm, self.folder, self._disks)
         self._serve()
-        words = ["docker", "boot-of-the-vm"]
-        subprocess.run(words, env=self._environment(), check=False, cwd="/")
-        self._run_startup_script()
+        booting.start_containers(self._environment())
+        booting.run_startup_script(self.vm, self.folder, self._environment())
+
+    def _environment(self) -> dict[str, str]:
+        endpoints = self._around.endpoints()
+        return booting.environment_of(self.vm, self.folder, endpoints)
 
     def _serve(self) -> None:
         self._shown = replace(self._shown, preempted=False, maintenance_event="NONE")
         if self.vm.attributes.get("enable-guest-attributes", "").upper() == "TRUE":
             kind, key = (
-                host_key(self.folder).with_suffix(".pub").read_text().split()[:2]
+                own_key(self.folder).with_suffix(".pub").read_text().split()[:2]
             )
             self.write_guest("hostkeys", kind, key)
         late = self.vm.metadata_delay
@@ -172,14 +170,7 @@ class Machine:
 
     def _serve_metadata(self) -> None:
         if self._metadata is None:
-            self._metadata = MetadataServer(
-                self.vm.internal_ip,
-                self.tree,
-                mint=self._minted,
-                is_away=self._is_away,
-                pull=self._pulled,
-                write_guest=self.write_guest,
-            )
+            self._metadata = MetadataServer(self.vm.internal_ip, self)
 
     def _stop_serving(self) -> None:
         self._around.ssh.close(self.vm.id)
@@ -196,59 +187,6 @@ class Machine:
     def _end_processes(self) -> None:
         end_all(self.processes, self._around.clock, ENDING)
 
-    def _run_startup_script(self) -> None:
-        text = self.vm.attributes.get("startup-script", "")
-        if not text:
-            return
-        script = self.folder / "startup-script"
-        script.write_text(text)
-        script.chmod(0o700)
-        log = self.folder / "startup.log"
-        around = (
-            '"$0" >>"$1" 2>&1 </dev/null; echo "startup-script exit status $?" >>"$1"; '
-            'echo "Finished running startup scripts." >>"$1"'
-        )
-        environment = self._environment()
-        del environment["HOME"]  # the runner has none
-        subprocess.Popen(
-            ["bash", "-c", around, str(script), str(log)],
-            env=environment,
-            cwd="/",
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-        )
-
-    def _attach_disks(self) -> None:
-        by_id = self.folder / "root" / "dev" / "disk" / "by-id"
-        by_id.mkdir(parents=True, exist_ok=True)
-        for old in by_id.iterdir():
-            old.unlink()
-        for disk in self.vm.disks:
-            if not disk.is_boot:
-                content = self._disks / disk.id
-                content.mkdir(mode=0o700, parents=True, exist_ok=True)
-                (by_id / f"google-{disk.device_name}").symlink_to(content)
-
-    def _environment(self) -> dict[str, str]:
-        metadata = f"{self.vm.internal_ip}:{PORT}"
-        root = self.folder / "root"
-        variables = {
-            "PATH": f"{self.folder / 'bin'}:/usr/local/sbin:/usr/local/bin"
-            ":/usr/sbin:/usr/bin:/sbin:/bin",
-            "HOME": str(root / "root"),
-            "LANG": "C.UTF-8",
-            "IRIS_ROOT": str(root),
-            "GCE_METADATA_HOST": metadata,
-            "GCE_METADATA_IP": metadata,
-            "GCE_METADATA_ROOT": metadata,
-            VARIABLE: str(self.folder),
-        }
-        named = self._around.endpoints().variables()
-        library = {k: v for k, v in os.environ.items() if k == "LD_LIBRARY_PATH"}
-        return {**library, **variables, **{k: v for k, v in named.items() if v}}
-
     # -- what its metadata server asks -----------------------------------------------
 
     def tree(self) -> Tree:
@@ -264,7 +202,8 @@ class Machine:
         self._show(replace(self._shown, guest=guest))
         return True
 
-    def _minted(self, scopes: tuple[str, ...]) -> dict[str, Any] | None:
+    def minted(self, scopes: tuple[str, ...]) -> dict[str, Any] | None:
+        """A token of its service account, None where it has none."""
         if not self.vm.service_account:
             return None
         allowed = tuple(s for s in scopes if s in self.vm.scopes) or self.vm.scopes
@@ -277,11 +216,12 @@ class Machine:
             "token_type": "Bearer",
         }
 
-    def _is_away(self) -> bool:
+    def is_away(self) -> bool:
+        """Is the metadata server unavailable just now?"""
         kind = FaultKind.METADATA_UNAVAILABLE
         return self._take(kind, api="metadata") is not None
 
-    def _pulled(self, image: str) -> str:
+    def pulled(self, image: str) -> str:
         """Why an image cannot be pulled, empty if it can."""
         fault = self._take(*_PULLS, api="docker")
         return f"{_PULLS[fault]} {image}" if fault else ""
@@ -314,36 +254,6 @@ class Machine:
         except (IrisError, OSError, TimeoutError) as error:
             with (self.folder.parent / f"{self.vm.id}.trouble").open("a") as file:
                 file.write(f"{action.__name__}: {error!r}\n")
-
-
-def processes_of(folders: set[str]) -> list[psutil.Process]:
-    """Every process of some VMs: by its environment, or by its forebears."""
-    everything = {each.pid: each for each in psutil.process_iter(["ppid"])}
-    ours = {pid for pid in everything if _vm_of(pid) in folders}
-    below = dict.fromkeys(ours)
-    more = ours
-    while more:
-        more = {
-            pid
-            for pid, each in everything.items()
-            if each.info["ppid"] in below and pid not in below
-        }
-        below |= dict.fromkeys(more)
-    below.pop(os.getpid(), None)
-    return [everything[pid] for pid in below if _is_living(everything[pid])]
-
-
-def _vm_of(pid: int) -> str:
-    from iris.processes import variables_of
-
-    return variables_of(pid).get(VARIABLE, "")
-
-
-def _is_living(process: psutil.Process) -> bool:
-    try:
-        return bool(process.status() != psutil.STATUS_ZOMBIE)
-    except psutil.Error:
-        return False
 
 
 def _console(line: bytes, runner: bytes) -> bytes:

@@ -5,9 +5,8 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Protocol
 from urllib.parse import parse_qs, urlsplit
 
 from iris.emulator.process.tree import Tree, camel_of, etag_of, find, listing_of
@@ -15,7 +14,6 @@ from iris.emulator.process.tree import Tree, camel_of, etag_of, find, listing_of
 PORT = 8775
 BASE = "/computeMetadata/v1"
 LONGEST_WAIT = 3600.0  # seconds that `wait_for_change` holds without a limit
-Mint = Callable[[tuple[str, ...]], dict[str, Any] | None]  # a token, or no account
 _FORBIDDEN = (
     "<!DOCTYPE html><html><title>Error 403 (Forbidden)</title><p>Your client does not "
     "have permission to get URL <code>{}</code> from this server. Missing "
@@ -27,24 +25,30 @@ _MISSING = (
 )
 
 
+class Showing(Protocol):
+    """The VM, as its metadata server asks it."""
+
+    def tree(self) -> Tree:
+        """All that is shown."""
+
+    def minted(self, scopes: tuple[str, ...]) -> dict[str, Any] | None:
+        """A token of its service account, None where it has none."""
+
+    def is_away(self) -> bool:
+        """Is the server unavailable just now?"""
+
+    def pulled(self, image: str) -> str:
+        """Why an image cannot be pulled, empty if it can."""
+
+    def write_guest(self, space: str, key: str, value: str) -> bool:
+        """Keep a guest attribute; False where the VM may have none."""
+
+
 class MetadataServer:
     """Shows one VM's tree; whoever waits for a change is answered at `changed`."""
 
-    def __init__(
-        self,
-        address: str,
-        tree: Callable[[], Tree],
-        *,
-        mint: Mint,
-        is_away: Callable[[], bool],
-        pull: Callable[[str], str],
-        write_guest: Callable[[str, str, str], bool],
-    ) -> None:
-        self.tree = tree
-        self.mint = mint
-        self.is_away = is_away
-        self.pull = pull
-        self.write_guest = write_guest
+    def __init__(self, address: str, vm: Showing) -> None:
+        self.vm = vm
         self.condition = threading.Condition()
         self.is_closed = False
         answers = type("Answers", (_Answers,), {"ours": self})
@@ -94,7 +98,7 @@ class _Answers(BaseHTTPRequestHandler):
         parts = urlsplit(self.path).path.removeprefix(BASE).strip("/").split("/")
         if parts[:2] != ["instance", "guest-attributes"] or len(parts) != 4:
             return self._say(404, _MISSING.format(self.path), "text/html")
-        if not self.ours.write_guest(parts[2], parts[3], value):
+        if not self.ours.vm.write_guest(parts[2], parts[3], value):
             return self._say(403, "Guest attributes endpoint access is disabled.")
         self._say(200, "")
 
@@ -103,13 +107,13 @@ class _Answers(BaseHTTPRequestHandler):
         url = urlsplit(self.path)
         if url.path == "/emulator/pull":
             image = parse_qs(url.query).get("image", [""])[0]
-            return self._say(200, self.ours.pull(image))
+            return self._say(200, self.ours.vm.pulled(image))
         if url.path in ("/", ""):
             return self._say(200, "computeMetadata/\n")
         flavor = self.headers.get("Metadata-Flavor", "")
         if flavor.lower() != "google" or "X-Forwarded-For" in self.headers:
             return self._say(403, _FORBIDDEN.format(url.path), "text/html")
-        if self.ours.is_away():
+        if self.ours.vm.is_away():
             return self._say(503, "Service Unavailable", "text/html")
         query = {key: values[-1] for key, values in parse_qs(url.query).items()}
         self._value(url.path, query)
@@ -136,7 +140,7 @@ class _Answers(BaseHTTPRequestHandler):
     def _awaited(self, inner: str, query: dict[str, str]) -> Any:
         """The value, once it is another one where that is asked for."""
         ours = self.ours
-        value = find(ours.tree(), inner)
+        value = find(ours.vm.tree(), inner)
         if query.get("wait_for_change", "").lower() != "true":
             return value
         last = query.get("last_etag") or etag_of(value)
@@ -147,14 +151,14 @@ class _Answers(BaseHTTPRequestHandler):
                 if left <= 0:
                     break
                 ours.condition.wait(min(left, 5.0))
-                value = find(ours.tree(), inner)
+                value = find(ours.vm.tree(), inner)
         return value
 
     def _token(self, path: str, query: dict[str, str]) -> None:
         parts = path.removeprefix(BASE).strip("/").split("/")
         if parts[:2] == ["instance", "service-accounts"] and len(parts) == 4:
             scopes = tuple(filter(None, query.get("scopes", "").split(",")))
-            token = self.ours.mint(scopes)
+            token = self.ours.vm.minted(scopes)
             if token is not None:
                 return self._say(200, json.dumps(token), _kind(True))
         self._say(404, _MISSING.format(path), "text/html")

@@ -12,11 +12,13 @@ import json
 import os
 import signal
 import sys
+import threading
 import time
 from pathlib import Path
 
 SUBREAPER = 36  # prctl: orphans of ours become our children
 FIRST_PAUSE, LONGEST_PAUSE = 0.1, 10.0  # seconds before it starts again
+LONG = 10.0  # seconds after which a run counts as one that went well
 KEPT = ("IRIS_EMULATED_VM", "LD_LIBRARY_PATH")  # of the VM's variables
 
 
@@ -28,7 +30,7 @@ class Shim:
         self.spec = json.loads((folder / "spec.json").read_text())
         self.pid = 0
         self.restarts = 0
-        self.is_ending = False
+        self.over = threading.Event()  # it ends, and does not start again
 
     def run(self) -> None:
         """Until it has ended for good."""
@@ -39,16 +41,19 @@ class Shim:
         while True:
             began = time.monotonic()
             code = self._run_once()
-            if self.is_ending or self.spec["restart"] in ("", "no"):
+            if not self._goes_on(code):
                 return
-            if self.spec["restart"] == "on-failure" and code == 0:
+            pause = FIRST_PAUSE if time.monotonic() - began > LONG else pause
+            if self.over.wait(pause):
                 return
-            pause = FIRST_PAUSE if time.monotonic() - began > 10 else pause
-            time.sleep(pause)
             pause = min(pause * 2, LONGEST_PAUSE)
-            if self.is_ending:
-                return
             self.restarts += 1
+
+    def _goes_on(self, code: int) -> bool:
+        policy = self.spec["restart"]
+        if self.over.is_set() or policy in ("", "no"):
+            return False
+        return policy != "on-failure" or code != 0
 
     def _run_once(self) -> int:
         self.pid = os.fork()
@@ -102,7 +107,7 @@ class Shim:
         return {**image, **self.spec["env"]}
 
     def _end(self, number: int) -> None:
-        self.is_ending = True
+        self.over.set()
         if self.pid:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(self.pid, number)

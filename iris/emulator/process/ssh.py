@@ -79,7 +79,7 @@ class SshSide:
                 address,
                 self.port,
                 server_factory=lambda: _server(door, connections),
-                server_host_keys=[str(host_key(door.folder))],
+                server_host_keys=[str(own_key(door.folder))],
                 process_factory=lambda process: _run(process, door),
                 encoding=None,
                 allow_scp=False,
@@ -110,7 +110,7 @@ async def _finish_all() -> None:
     await asyncio.gather(*others, return_exceptions=True)
 
 
-def host_key(folder: Path) -> Path:
+def own_key(folder: Path) -> Path:
     """The VM's own key, made at its first boot."""
     import asyncssh
 

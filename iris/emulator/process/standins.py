@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import shlex
 import sys
 from pathlib import Path
 
-from iris.emulator.process import docker
-
+HERE = Path(__file__).parent
 # A disk is a folder; `.formatted` in it says that it has a file system.
 _SHELL = {
     "blkid": """
@@ -50,9 +48,14 @@ exec "$@"
 def write_standins(folder: Path) -> None:
     """Put them there."""
     folder.mkdir(parents=True, exist_ok=True)
-    python = f"exec {shlex.quote(sys.executable)} -I -S"
-    program = shlex.quote(os.fspath(Path(docker.__file__)))
-    texts = {**_SHELL, "docker": f'{python} {program} "$@"\n'}
+    # without site-packages it starts at once; only this package is on its path
+    program = (
+        f"import sys; sys.path.insert(0, {str(HERE.parents[2])!r}); "
+        "from iris.emulator.process.docker import program; "
+        "sys.exit(program(sys.argv[1:]))"
+    )
+    python = f"exec {shlex.quote(sys.executable)} -I -S -c {shlex.quote(program)}"
+    texts = {**_SHELL, "docker": f'{python} "$@"\n'}
     for name, text in texts.items():
         file = folder / name
         file.write_text(f"#!/bin/sh\n{text.lstrip()}")

@@ -29,10 +29,10 @@ def tree_of(vm: Vm, shown: Shown) -> Tree:
         "numeric-project-id": str(vm.project_number),
         "attributes": dict(vm.project_attributes),
     }
-    return {"instance": _instance(vm, shown), "project": project}
+    return {"instance": _of_vm(vm, shown), "project": project}
 
 
-def _instance(vm: Vm, shown: Shown) -> Tree:
+def _of_vm(vm: Vm, shown: Shown) -> Tree:
     place = f"projects/{vm.project_number}"
     spot = "TRUE" if vm.preemptible else "FALSE"
     return {
