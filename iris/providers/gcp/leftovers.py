@@ -11,7 +11,7 @@ from iris.clock import Clock
 from iris.domain.jobs import Capacity
 from iris.domain.prices import slice_price, vm_price
 from iris.errors import CloudError, Rejected, Unavailable
-from iris.providers.contract import HalfListed, Leftover
+from iris.providers.contract import HalfListed, Leftover, Phase
 from iris.providers.gcp import listed, vms
 from iris.providers.gcp.compute import Json, last
 from iris.providers.gcp.controllers import Controllers
@@ -21,6 +21,7 @@ from iris.providers.gcp.tpu import Tpu
 
 GONE = 600.0  # seconds in which what was asked to go must be gone
 LOOK = 0.5, 5.0  # seconds between looks at first, and at most
+_UNPAID = (Phase.STOPPED, Phase.PREEMPTED)  # their disks are, for little
 _NEVER = threading.Event()
 _Look = Callable[[], tuple[list[Leftover], dict[str, str]]]
 
@@ -122,9 +123,9 @@ class Leftovers:
 
 
 def _of_vm(kind: str, vm: Json) -> Leftover:
-    zone, capacity = last(vm["zone"]), Capacity.ON_DEMAND
-    if vms.is_spot(vm):
-        capacity = Capacity.SPOT
+    zone = last(vm["zone"])
+    capacity = Capacity.SPOT if vms.is_spot(vm) else Capacity.ON_DEMAND
+    price = vm_price(last(vm.get("machineType", "")), capacity, zone)
     return Leftover(
         kind=kind,
         name=vm["name"],
@@ -132,7 +133,7 @@ def _of_vm(kind: str, vm: Json) -> Leftover:
         zone=zone,
         created_at=seconds_of(vm.get("creationTimestamp")),
         words=str(vm.get("status", "")),
-        price=vm_price(last(vm.get("machineType", "")), capacity, zone),
+        price=0.0 if vms.phase_of(vm) in _UNPAID else price,
     )
 
 
@@ -151,6 +152,7 @@ def _of_slice(types: Any, each: Any) -> Leftover:
     spot = each.scheduling_config.spot or each.scheduling_config.preemptible
     capacity = Capacity.SPOT if spot else Capacity.ON_DEMAND
     zone = each.name.split("/")[3]
+    price = slice_price(each.accelerator_type, capacity, zone)
     return Leftover(
         kind="slice",
         name=last(each.name),
@@ -158,5 +160,5 @@ def _of_slice(types: Any, each: Any) -> Leftover:
         zone=zone,
         created_at=seconds_of(each.create_time),
         words=f"{each.accelerator_type} {types.Node.State(int(each.state)).name}",
-        price=slice_price(each.accelerator_type, capacity, zone),
+        price=0.0 if listed.of_tpu(types, each, None).phase in _UNPAID else price,
     )
