@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from iris.emulator.machines import Vm
 from iris.emulator.parts import Parts
 from iris.emulator.process.metadata import PORT, MetadataServer
-from iris.emulator.process.tree import Shown, tree_of
+from iris.emulator.process.tree import Shown, Tree, tree_of
 
 CLOUD_PLATFORM = "https://www.googleapis.com/auth/cloud-platform"
 
@@ -14,35 +16,46 @@ class ProjectMetadata:
     """As a VM of the project would see it, one that never boots."""
 
     def __init__(self, parts: Parts, address: str, project: str, zone: str) -> None:
-        found = parts.projects.get(project)
-        account = parts.projects.default_account(project)
-        vm = Vm(
+        self._parts = parts
+        self._vm = Vm(
             id="1",
             name="project-metadata",
             project=project,
-            project_number=found.number,
+            project_number=parts.projects.get(project).number,
             zone=zone,
             machine_type="e2-micro",
             internal_ip=address,
-            service_account=account,
+            service_account=parts.projects.default_account(project),
             scopes=(CLOUD_PLATFORM,),
         )
-
-        def mint(scopes: tuple[str, ...]) -> dict[str, object]:
-            token, seconds = parts.access.mint(account, scopes or vm.scopes, project)
-            kind = {"token_type": "Bearer"}
-            return {"access_token": token, "expires_in": int(seconds), **kind}
-
-        self._server = MetadataServer(
-            address,
-            lambda: tree_of(vm, Shown()),
-            mint=mint,
-            is_away=lambda: False,
-            pull=lambda _: "",
-            write_guest=lambda *_: False,
-        )
+        self._server = MetadataServer(address, self)
         self.url = f"http://{address}:{PORT}/"
 
     def close(self) -> None:
         """Answer nobody any more."""
         self._server.close()
+
+    def tree(self) -> Tree:
+        """All that is shown."""
+        return tree_of(self._vm, Shown())
+
+    def minted(self, scopes: tuple[str, ...]) -> dict[str, Any] | None:
+        """A token of the project's own account."""
+        vm = self._vm
+        token, life = self._parts.access.mint(
+            vm.service_account, scopes or vm.scopes, vm.project
+        )
+        kind = {"token_type": "Bearer"}
+        return {"access_token": token, "expires_in": int(life), **kind}
+
+    def is_away(self) -> bool:
+        """It always answers."""
+        return False
+
+    def pulled(self, image: str) -> str:
+        """Nothing is pulled here, and nothing denied."""
+        return ""
+
+    def write_guest(self, space: str, key: str, value: str) -> bool:
+        """There is no guest."""
+        return False
