@@ -46,8 +46,8 @@ def _timeline(report: Report) -> str:
 
 
 def _injected(report: Report) -> str:
-    rows = [(f"{e.at:.2f}s", e.kind, e.what, e.taken) for e in report.injected]
-    return table(("AT", "FAULT", "WHAT", "WHAT FOLLOWED"), rows)
+    rows = [(f"{e.at:.2f}s", e.kind, e.times, e.what, e.taken) for e in report.injected]
+    return table(("AT", "FAULT", "TIMES", "WHAT", "WHAT FOLLOWED"), rows)
 
 
 def _costs(report: Report) -> str:

@@ -103,7 +103,7 @@ def _promises(report: Report) -> Iterator[tuple[str, ...]]:
 
 def _injected(report: Report) -> Iterator[tuple[str, ...]]:
     for each in report.injected:
-        words = (each.kind, each.what, each.taken)
+        words = (f"{each.times} x {each.kind}", each.what, each.taken)
         yield (f"{each.at:.1f} s", *map(escape, words))
 
 

@@ -57,9 +57,10 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
 class Injected(msgspec.Struct, frozen=True):
     """A fault that struck, and how the cluster took it."""
 
-    at: float  # seconds from the beginning
+    at: float  # the first time, in seconds from the beginning
     kind: str
     what: str
+    times: int
     taken: str
 
 
@@ -113,7 +114,7 @@ def report_of(facts: Facts) -> Report:
         seconds=facts.ended - facts.began,
         is_kept=all(promise.is_kept for promise in promises),
         promises=promises,
-        injected=tuple(_injected(each, facts) for each in facts.strikes),
+        injected=tuple(_injected(facts)),
         tracks=tracks_of(facts),
         costs=costs,
         usd=sum(cost.usd or 0.0 for cost in costs),
@@ -199,9 +200,14 @@ def _count(things: Sequence[object], name: str) -> str:
 # -- what was injected ---------------------------------------------------------------
 
 
-def _injected(strike: Strike, facts: Facts) -> Injected:
-    at = strike.at - facts.began
-    return Injected(at, strike.kind, strike.what, how_taken(strike, facts.events))
+def _injected(facts: Facts) -> Iterator[Injected]:
+    """Strikes of one kind on one thing together, by the first of them."""
+    alike: dict[tuple[str, str], list[Strike]] = {}
+    for strike in facts.strikes:
+        alike.setdefault((strike.kind, strike.what), []).append(strike)
+    for (kind, what), strikes in alike.items():
+        taken = how_taken(strikes[0], facts.events)
+        yield Injected(strikes[0].at - facts.began, kind, what, len(strikes), taken)
 
 
 TELLING = (

@@ -135,6 +135,7 @@ def stop(say: Say, clock: Clock | None = None) -> bool:
         say("ending the emulator and every VM in it")
         _end(found, clock)
     is_ended = found is not None
+    reap()
     _confirm_nothing_lives(clock)
     _forget()
     return is_ended
@@ -236,7 +237,6 @@ def _end(emulator: Emulator, clock: Clock) -> None:
         processes.send(emulator.pid, signal.SIGTERM)
     until = clock.now() + GONE_WITHIN
     while emulator.is_alive:
-        reap()
         if clock.now() > until:
             processes.send(emulator.pid)
             return
