@@ -4,8 +4,11 @@ import pytest
 
 from iris.client import records
 from iris.client.records import Record
+from iris.clock import RealClock
+from iris.config import parse_config
 from iris.errors import BadClusterFile, NoCluster, Unreachable, UsageError
 from iris.providers.contract import ControllerMachine, Phase
+from iris.reaching import Reach
 from iris.session import Session, open_session
 
 TEXT = """
@@ -155,3 +158,92 @@ def test_without_a_record_nobody_is_spoken_to(tmp_path):
         session.controller()
 
     assert "inv cluster.start --config" in raised.value.hint
+
+
+# Through SSH
+
+FAR = """
+name: far
+provider: {gcp: {project: my-lab-1, zone: europe-west4-b}}
+controller: {image: c}
+worker: {image: w}
+SSH
+scale_groups: {v5e: {accelerator: v5litepod-16}}
+"""
+
+
+def a_reach(ssh="", **record):
+    text = FAR.replace("SSH", ssh)
+    return Reach(parse_config(text), Record("far", "c-1", "x", **record), RealClock())
+
+
+def a_far_machine(created_at=100.0):
+    return ControllerMachine(
+        *("far-controller", "c-1", "europe-west4-b", Phase.UP, created_at),
+        address="10.0.0.2:10000",
+        ssh_address="192.0.2.7",
+    )
+
+
+def test_a_machine_made_anew_is_pinned_under_another_name():
+    reach = a_reach()
+
+    first = reach.target(a_far_machine(100.0))
+    second = reach.target(a_far_machine(200.0))
+
+    assert (first.name, second.name) == ("far-controller.100", "far-controller.200")
+    assert first.pins == second.pins
+
+
+def test_the_tunnel_leads_to_the_internal_address():
+    to = a_reach().destination(a_far_machine())
+
+    assert (to.address, to.port, to.target.address) == ("10.0.0.2", 10000, "192.0.2.7")
+    assert (to.cluster, to.cluster_uid) == ("far", "c-1")
+
+
+def test_iap_names_machine_zone_and_project():
+    target = a_reach("ssh: {via: iap}").target(a_far_machine())
+
+    assert target.proxy_command.startswith(
+        "gcloud compute start-iap-tunnel far-controller %p --listen-on-stdin "
+        "--zone europe-west4-b --project my-lab-1"
+    )
+
+
+def test_a_proxy_command_of_the_file_goes_before_iap_and_the_records_before_both():
+    ssh = "ssh: {via: iap, proxy_command: ssh -W %h:%p gate}"
+
+    assert a_reach(ssh).target(a_far_machine()).proxy_command == "ssh -W %h:%p gate"
+    recorded = a_reach(ssh, proxy_command="dial %h %p", rehearsal=True)
+    assert recorded.target(a_far_machine()).proxy_command == "dial %h %p"
+
+
+def test_a_rehearsal_takes_no_way_out_of_this_machine():
+    target = a_reach("ssh: {via: iap}", rehearsal=True).target(a_far_machine())
+
+    assert (target.proxy_command, target.loopback_only) == ("", True)
+
+
+def test_user_port_and_key_are_the_files():
+    ssh = "ssh: {user: ana, port: 2222, key: /keys/mine}"
+    target = a_reach(ssh).target(a_far_machine())
+
+    assert (target.user, target.port, target.key) == ("ana", 2222, "/keys/mine")
+
+
+def test_new_vms_are_told_the_key_once_it_was_made():
+    reach = a_reach()
+    assert reach.authorized_keys() == ""
+
+    reach.ensure_key()
+
+    assert reach.authorized_keys().startswith("iris:ssh-ed25519 ")
+
+
+def test_a_cluster_of_this_machine_makes_no_key(tmp_path):
+    session = open_session(config=write(tmp_path, "one"))
+
+    assert session.prepared() is session
+    session.close_tunnel()
+    assert not session.reach.folder.exists()
