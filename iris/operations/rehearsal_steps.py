@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 from iris.client import Client
 from iris.client.admin import Resource, Strike
@@ -31,6 +32,7 @@ from iris.session import Session, open_session
 Say = Callable[[str], None]
 
 LOOK = 0.1  # seconds between looks at the jobs
+SETTLING = 0.5  # seconds in which a fault that struck is felt
 PAGE = 1000  # events of one answer
 LEAST_CLEANUP = 60.0  # seconds for it, however long the rest took
 _NEVER = threading.Event()
@@ -57,11 +59,14 @@ class Life:
         self._strikes: tuple[Strike, ...] = ()
         self._troubles: list[str] = []
         self._is_up = False
+        self._hold_until = 0.0  # work runs until the last planned fault has struck
 
     def boot(self, delays: str, faults: str) -> None:
         """An emulator, and the cluster in it."""
         file = open_session(self._session.config_path, clock=self._clock)
         self._session = rehearsed.prepare(file, self._say, delays=delays, faults=faults)
+        planned = rehearsing.load_faults(faults) if faults else []
+        self._hold_until = self._clock.now() + _last_strike(planned)
         left = max(self._until - self._clock.now(), 1.0)
         cluster.start(self._session, self._say, wait=left)
         self._session = open_session(self._session.config_path, clock=self._clock)
@@ -98,6 +103,7 @@ class Life:
 
     def finish_work(self) -> None:
         """Let what stays come to its end, and see that all succeeded."""
+        self._clock.wait(_NEVER, max(self._hold_until - self._clock.now(), 0.0))
         gate_file(self._home).touch()
         with self._session.controller() as client:
             for job in (*self._staying, *self._short):
@@ -185,3 +191,9 @@ class Life:
 
     def _last_seq(self) -> int:
         return self._events[-1].seq if self._events else 0
+
+
+def _last_strike(faults: list[dict[str, Any]]) -> float:
+    """Seconds until every fault that has its time has struck."""
+    times = [float(f.get("after", 0)) + float(f.get("notice", 0)) for f in faults]
+    return max(times, default=0.0) + SETTLING
