@@ -87,6 +87,11 @@ class Session(msgspec.Struct, frozen=True):
         provider = load_provider(self.config, self.cluster_uid, self.clock, around)
         return msgspec.structs.replace(self, provider=provider, surroundings=around)
 
+    def as_remembered(self) -> Session:
+        """The same cluster under the uid that its record has by now."""
+        record, text = records.load(self.cluster), self.config_text
+        return _made(self.config, text, self.config_path, record, self.clock)
+
     def controller_url(self) -> str:
         """Where the controller answers now. Raises NoCluster, Unreachable.
 

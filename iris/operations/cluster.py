@@ -101,6 +101,8 @@ def start(
     if _is_running(session):
         return _find(session, say, until)
     remember_intent(session, adopt)
+    if adopt:
+        session = session.as_remembered()
     log_from = log_length(session)
     say(f"starting the controller of cluster {session.cluster}")
     try:
