@@ -1,4 +1,4 @@
-"""A VM's folder made ready, and its startup script run as a guest agent runs it."""
+"""A VM's folder made ready, and what its programs find in their environment."""
 
 from __future__ import annotations
 
@@ -13,10 +13,6 @@ from iris.emulator.process.metadata import PORT
 from iris.emulator.process.standins import write_standins
 
 _SYSTEM = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-_RUN = (
-    '"$0" >>"$1" 2>&1 </dev/null; echo "startup-script exit status $?" >>"$1"; '
-    'echo "Finished running startup scripts." >>"$1"'
-)
 
 
 def prepare(vm: Vm, folder: Path, disks: Path) -> None:
@@ -26,6 +22,7 @@ def prepare(vm: Vm, folder: Path, disks: Path) -> None:
     (folder / "root" / "root").mkdir(parents=True, exist_ok=True)
     by_id = folder / "root" / "dev" / "disk" / "by-id"
     by_id.mkdir(parents=True, exist_ok=True)
+    _unmount(folder)
     for old in by_id.iterdir():
         old.unlink()
     for disk in vm.disks:
@@ -60,22 +57,12 @@ def start_containers(environment: dict[str, str]) -> None:
     subprocess.run(words, env=environment, check=False, cwd="/")
 
 
-def run_startup_script(vm: Vm, folder: Path, environment: dict[str, str]) -> None:
-    """Start it, and return; what it says goes to the console."""
-    text = vm.attributes.get("startup-script", "")
-    if not text:
-        return
-    script = folder / "startup-script"
-    script.write_text(text)
-    script.chmod(0o700)
-    # the runner has no HOME
-    around = {name: value for name, value in environment.items() if name != "HOME"}
-    subprocess.Popen(
-        ["bash", "-c", _RUN, str(script), str(folder / "startup.log")],
-        env=around,
-        cwd="/",
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
+def _unmount(folder: Path) -> None:
+    """What was mounted before is not any more."""
+    mounts = folder / "mounts"
+    if mounts.exists():
+        for target in map(Path, mounts.read_text().splitlines()):
+            if target.is_symlink():
+                target.unlink()
+                target.mkdir()
+        mounts.unlink()

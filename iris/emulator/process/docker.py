@@ -33,10 +33,9 @@ from iris.emulator.process.flags import many, one, split
 OURS = ("iris-controller", "iris-worker")  # images that are this installation
 WITH_VALUE = {
     *("--name", "--network", "--restart", "-v", "--volume", "-e", "--env", "--label"),
-    *("-l", "--device", "--ulimit", "--shm-size", "--pid", "--env-file", "--cpus"),
-    *("--memory", "-m", "--stop-timeout", "--log-opt", "--log-driver", "--user", "-w"),
+    *("-l", "--device", "--ulimit", "--shm-size", "--pid"),
 }
-SWITCHES = {"-d", "--detach", "--privileged", "--init", "--rm"}
+SWITCHES = {"-d", "--detach", "--privileged", "--init"}
 
 
 def main(words: list[str]) -> int:

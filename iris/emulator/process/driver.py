@@ -15,6 +15,7 @@ from iris.emulator.process.inside import processes_of
 from iris.emulator.process.machine import ENDING, Machine
 from iris.emulator.process.network import Network
 from iris.emulator.process.ssh import SshSide
+from iris.providers._processes import end_all
 
 Mint = Callable[[str, tuple[str, ...], str], tuple[str, float]]
 
@@ -35,6 +36,7 @@ class ProcessDriver:
         self.ssh = SshSide()
         self._lock = threading.Lock()
         self._machines: dict[str, Machine] = {}
+        self._leaving: set[Machine] = set()  # being deleted, on their own threads
 
     def connect(
         self, *, faults: Faults, endpoints: Callable[[], Endpoints], mint: Mint
@@ -67,6 +69,8 @@ class ProcessDriver:
         machine = self._find(vm_id)
         if machine is not None:
             machine.stop(notice, preempted)
+        else:
+            self._end_processes(vm_id)
 
     def reset(self, vm_id: str) -> None:
         """Cut it and boot it again at the same address."""
@@ -94,10 +98,14 @@ class ProcessDriver:
         """End it and forget it, its folder and its address; absence is success."""
         with self._lock:
             machine = self._machines.pop(vm_id, None)
+            if machine is not None:
+                self._leaving.add(machine)
         if machine is None:
+            self._end_processes(vm_id)
+            shutil.rmtree(self._vms / vm_id, ignore_errors=True)
             self.network.release(vm_id)
         else:
-            machine.delete(lambda: self.network.release(vm_id))
+            machine.delete(lambda: self._has_left(machine))
 
     def delete_disk(self, disk_id: str) -> None:
         """The content of a disk goes; absence is success."""
@@ -121,19 +129,15 @@ class ProcessDriver:
     def restore(self, vms: tuple[Vm, ...]) -> None:
         """After a restart of the emulator: take up those that live, boot the others."""
         for vm in vms:
-            machine = self._machine(vm)
-            if machine.processes():
-                machine.attach()
-            else:
-                machine.boot()
+            self._machine(vm).take_up()
 
     def close(self, *, end_all: bool) -> None:
         """Stop serving; with `end_all` every VM ends and its folder goes."""
         with self._lock:
-            machines = list(self._machines.values())
-        if end_all:
-            for vm_id in [machine.vm.id for machine in machines]:
-                self.delete(vm_id)
+            machines = [*self._machines.values(), *self._leaving]
+            ids = list(self._machines)
+        for vm_id in ids if end_all else ():
+            self.delete(vm_id)
         for machine in machines:
             machine.close()
         self.ssh.stop()
@@ -142,10 +146,19 @@ class ProcessDriver:
             self._end_strays()
             shutil.rmtree(self._disks, ignore_errors=True)
 
+    def _has_left(self, machine: Machine) -> None:
+        self.network.release(machine.vm.id)
+        with self._lock:
+            self._leaving.discard(machine)
+
+    def _end_processes(self, vm_id: str) -> None:
+        """Of one that nobody asked us to take up."""
+        folder = self._vms / vm_id
+        if folder.exists():
+            end_all(lambda: processes_of({str(folder)}), self.clock, ENDING)
+
     def _end_strays(self) -> None:
         """VMs of before that nobody asked us to take up."""
-        from iris.providers._processes import end_all
-
         folders = {str(path) for path in self._vms.iterdir()}
         if folders:
             end_all(lambda: processes_of(folders), self.clock, ENDING)

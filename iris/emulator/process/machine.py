@@ -16,8 +16,9 @@ from iris.clock import Clock
 from iris.domain.endpoints import Endpoints
 from iris.emulator.faults import FaultKind, Faults
 from iris.emulator.machines import Vm
-from iris.emulator.process import booting
+from iris.emulator.process import booting, scripts
 from iris.emulator.process.inside import processes_of
+from iris.emulator.process.kept import Kept
 from iris.emulator.process.metadata import MetadataServer
 from iris.emulator.process.ssh import Door, SshSide, own_key
 from iris.emulator.process.tree import Shown, Tree, tree_of
@@ -25,8 +26,6 @@ from iris.errors import IrisError
 from iris.providers._processes import end_all
 
 ENDING = 20.0  # seconds until all processes of a VM are dead
-MOST_SERIAL = 1_000_000  # bytes of the console that are kept
-_NEVER = threading.Event()
 _PULLS = {
     FaultKind.PULL_DENIED: "pull access denied: Permission "
     '"artifactregistry.repositories.downloadArtifacts" denied on resource',
@@ -60,6 +59,10 @@ class Machine:
         self._shown = Shown()
         self._metadata: MetadataServer | None = None
         self._work = ThreadPoolExecutor(1, thread_name_prefix=f"vm-{vm.name}")
+        self._kept = Kept(folder)
+        self._late: threading.Timer | None = None
+        self._in_a_hurry = threading.Event()  # nothing is worth a notice any more
+        self._guard = threading.Lock()
         self.is_up = False
 
     # -- what is asked ---------------------------------------------------------------
@@ -70,10 +73,14 @@ class Machine:
             self.is_up = True
             self._work.submit(self._guarded, self._boot)
 
-    def attach(self) -> None:
-        """It lives on from before: only its servers are ours to start."""
-        self.is_up = True
-        self._work.submit(self._guarded, self._serve)
+    def take_up(self) -> None:
+        """After a restart of ours: it lives on where it ran, else it boots."""
+        if self._kept.has_booted:
+            self.is_up = True
+            self._work.submit(self._guarded, self._serve)
+        else:
+            self._work.submit(self._guarded, self._end_processes)
+            self.boot()
 
     def update(self, vm: Vm) -> None:
         """Its metadata is another."""
@@ -90,6 +97,7 @@ class Machine:
     def reset(self) -> None:
         """Cut it and boot it again."""
         self.is_up = True
+        self._in_a_hurry.set()
         self._work.submit(self._guarded, self._stop, 0.0)
         self._work.submit(self._guarded, self._boot)
 
@@ -104,6 +112,7 @@ class Machine:
     def delete(self, then: Callable[[], None]) -> None:
         """End it, its folder goes."""
         self.is_up = False
+        self._in_a_hurry.set()
 
         def gone() -> None:
             self._stop(0.0)
@@ -113,7 +122,8 @@ class Machine:
         self._work.submit(self._guarded, gone)
 
     def close(self) -> None:
-        """Serve no more; what was asked before is done first."""
+        """Serve no more; what was asked before is done first, without notice."""
+        self._in_a_hurry.set()
         self._work.submit(self._guarded, self._stop_serving)
         self._work.shutdown(wait=True)
 
@@ -121,13 +131,7 @@ class Machine:
 
     def serial(self) -> bytes:
         """The console, as the script runner writes it."""
-        try:
-            text = (self.folder / "startup.log").read_bytes()
-        except FileNotFoundError:
-            return b""
-        runner = b"google_metadata_script_runner[1]: "
-        lines = [_console(line, runner) for line in text.splitlines()]
-        return b"".join(lines)[-MOST_SERIAL:]
+        return scripts.console_of(self.folder)
 
     def guest(self) -> dict[str, dict[str, str]]:
         """What the guest wrote."""
@@ -140,27 +144,28 @@ class Machine:
     # -- what is done ----------------------------------------------------------------
 
     def _boot(self) -> None:
+        self._in_a_hurry.clear()
         booting.prepare(self.vm, self.folder, self._disks)
         self._serve()
         booting.start_containers(self._environment())
-        booting.run_startup_script(self.vm, self.folder, self._environment())
+        text = self.vm.attributes.get("startup-script", "")
+        scripts.run_at_boot(self.folder, text, self._environment())
+        self._kept.say_booted()
 
     def _environment(self) -> dict[str, str]:
         endpoints = self._around.endpoints()
         return booting.environment_of(self.vm, self.folder, endpoints)
 
     def _serve(self) -> None:
-        self._shown = replace(self._shown, preempted=False, maintenance_event="NONE")
+        self._shown = Shown(guest=self._kept.guest())
         if self.vm.attributes.get("enable-guest-attributes", "").upper() == "TRUE":
-            kind, key = (
-                own_key(self.folder).with_suffix(".pub").read_text().split()[:2]
-            )
+            kind, key = own_key(self.folder).with_suffix(".pub").read_text().split()[:2]
             self.write_guest("hostkeys", kind, key)
         late = self.vm.metadata_delay
         if late:
-            timer = threading.Timer(late, self._serve_metadata)
-            timer.daemon = True
-            timer.start()
+            self._late = threading.Timer(late, self._serve_metadata)
+            self._late.daemon = True
+            self._late.start()
         else:
             self._serve_metadata()
         addresses = tuple(filter(None, (self.vm.internal_ip, self.vm.external_ip)))
@@ -174,13 +179,18 @@ class Machine:
 
     def _stop_serving(self) -> None:
         self._around.ssh.close(self.vm.id)
+        if self._late is not None:
+            self._late.cancel()
         if self._metadata is not None:
             self._metadata.close()
             self._metadata = None
 
     def _stop(self, notice: float) -> None:
-        if notice:
-            self._around.clock.wait(_NEVER, notice)
+        if notice and self.folder.exists():
+            text = self.vm.attributes.get("shutdown-script", "")
+            scripts.run_at_power_off(self.folder, text, self._environment())
+            self._around.clock.wait(self._in_a_hurry, notice)
+        self._kept.say_ended()
         self._end_processes()
         self._stop_serving()
 
@@ -197,9 +207,12 @@ class Machine:
         """Keep a guest attribute, where the VM may have some."""
         if self.vm.attributes.get("enable-guest-attributes", "").upper() != "TRUE":
             return False
-        guest = self.guest()
-        guest.setdefault(space, {})[key] = value
-        self._show(replace(self._shown, guest=guest))
+        with self._guard:
+            guest = self.guest()
+            guest.setdefault(space, {})[key] = value
+            self._kept.keep_guest(guest)
+            self._shown = replace(self._shown, guest=guest)
+        self._changed()
         return True
 
     def minted(self, scopes: tuple[str, ...]) -> dict[str, Any] | None:
@@ -237,11 +250,14 @@ class Machine:
         return fault.kind if fault else None
 
     def _keys(self) -> str:
-        both = (self.vm.project_attributes, self.vm.attributes)
+        own, common = self.vm.attributes, self.vm.project_attributes
+        is_alone = own.get("block-project-ssh-keys", "").upper() == "TRUE"
+        both = (own,) if is_alone else (common, own)
         return "\n".join(each.get("ssh-keys", "") for each in both)
 
     def _show(self, shown: Shown) -> None:
-        self._shown = shown
+        with self._guard:
+            self._shown = shown
         self._changed()
 
     def _changed(self) -> None:
@@ -254,8 +270,3 @@ class Machine:
         except (IrisError, OSError, TimeoutError) as error:
             with (self.folder.parent / f"{self.vm.id}.trouble").open("a") as file:
                 file.write(f"{action.__name__}: {error!r}\n")
-
-
-def _console(line: bytes, runner: bytes) -> bytes:
-    is_runner = line.startswith((b"startup-script exit", b"Finished running"))
-    return runner + (b"" if is_runner else b"startup-script: ") + line + b"\n"

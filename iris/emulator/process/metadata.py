@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 import json
+import os
+import selectors
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, ClassVar, Protocol
 from urllib.parse import parse_qs, urlsplit
 
-from iris.emulator.process.tree import Tree, camel_of, etag_of, find, listing_of
+from iris.emulator.process.tree import (
+    Tree,
+    camel_of,
+    etag_of,
+    find,
+    flat_of,
+    listing_of,
+)
 
 PORT = 8775
 BASE = "/computeMetadata/v1"
@@ -54,7 +63,7 @@ class MetadataServer:
         answers = type("Answers", (_Answers,), {"ours": self})
         self._server = _Server((address, PORT), answers)
         self._thread = threading.Thread(
-            target=self._server.serve_forever, args=(0.05,), daemon=True
+            target=self._server.serve_until_woken, name="metadata", daemon=True
         )
         self._thread.start()
 
@@ -67,9 +76,9 @@ class MetadataServer:
         """Answer nobody any more."""
         self.is_closed = True
         self.changed()
-        self._server.shutdown()
-        self._server.server_close()
+        self._server.wake()
         self._thread.join()
+        self._server.server_close()
 
 
 class _Server(ThreadingHTTPServer):
@@ -77,6 +86,30 @@ class _Server(ThreadingHTTPServer):
     block_on_close = False
     allow_reuse_address = True
     request_queue_size = 64
+    timeout = 0.0  # of handle_request, which is asked only when somebody has come
+
+    def server_activate(self) -> None:
+        """Listen, and be ready to be woken."""
+        super().server_activate()
+        self._woken, self._waker = os.pipe()
+
+    def serve_until_woken(self) -> None:
+        """Answer, and cost nothing while nobody asks."""
+        with selectors.DefaultSelector() as waiting:
+            waiting.register(self, selectors.EVENT_READ)
+            waiting.register(self._woken, selectors.EVENT_READ)
+            while all(key.fd != self._woken for key, _ in waiting.select()):
+                self.handle_request()
+
+    def wake(self) -> None:
+        """Let it return."""
+        os.write(self._waker, b"x")
+
+    def server_close(self) -> None:
+        """Give back the port and the pipe."""
+        super().server_close()
+        os.close(self._woken)
+        os.close(self._waker)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Whoever hung up did not want the answer."""
@@ -93,6 +126,8 @@ class _Answers(BaseHTTPRequestHandler):
 
     def do_PUT(self) -> None:
         """A guest attribute."""
+        if self._is_foreign():
+            return self._say(403, _FORBIDDEN.format(self.path), "text/html")
         length = int(self.headers.get("Content-Length") or 0)
         value = self.rfile.read(length).decode(errors="replace")
         parts = urlsplit(self.path).path.removeprefix(BASE).strip("/").split("/")
@@ -110,17 +145,20 @@ class _Answers(BaseHTTPRequestHandler):
             return self._say(200, self.ours.vm.pulled(image))
         if url.path in ("/", ""):
             return self._say(200, "computeMetadata/\n")
-        flavor = self.headers.get("Metadata-Flavor", "")
-        if flavor.lower() != "google" or "X-Forwarded-For" in self.headers:
+        if self._is_foreign():
             return self._say(403, _FORBIDDEN.format(url.path), "text/html")
         if self.ours.vm.is_away():
             return self._say(503, "Service Unavailable", "text/html")
         query = {key: values[-1] for key, values in parse_qs(url.query).items()}
         self._value(url.path, query)
 
+    def _is_foreign(self) -> bool:
+        flavor = self.headers.get("Metadata-Flavor", "")
+        return flavor.lower() != "google" or "X-Forwarded-For" in self.headers
+
     def _value(self, path: str, query: dict[str, str]) -> None:
         inner = path.removeprefix(BASE)
-        if inner == path or inner.rstrip("/").endswith("/token"):
+        if inner == path or _is_token(inner):
             return self._token(path, query)
         value = self._awaited(inner, query)
         if value is None:
@@ -131,6 +169,8 @@ class _Answers(BaseHTTPRequestHandler):
             text = json.dumps(value) if wants_json else value
             return self._say(200, text, _kind(is_json=wants_json), etag)
         if query.get("recursive", "").lower() == "true":
+            if query.get("alt") == "text":
+                return self._say(200, flat_of(value), _kind(False), etag)
             key = inner.rstrip("/").rpartition("/")[2]
             return self._say(200, json.dumps(camel_of(value, key)), _kind(True), etag)
         if not path.endswith("/"):
@@ -155,8 +195,9 @@ class _Answers(BaseHTTPRequestHandler):
         return value
 
     def _token(self, path: str, query: dict[str, str]) -> None:
-        parts = path.removeprefix(BASE).strip("/").split("/")
-        if parts[:2] == ["instance", "service-accounts"] and len(parts) == 4:
+        inner = path.removeprefix(BASE).rstrip("/")
+        account = find(self.ours.vm.tree(), inner.removesuffix("/token"))
+        if inner != path.rstrip("/") and isinstance(account, dict):
             scopes = tuple(filter(None, query.get("scopes", "").split(",")))
             token = self.ours.vm.minted(scopes)
             if token is not None:
@@ -181,6 +222,12 @@ class _Answers(BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
+
+
+def _is_token(inner: str) -> bool:
+    words = inner.strip("/").split("/")
+    accounts = ["instance", "service-accounts"]
+    return words[:2] == accounts and words[3:] == ["token"]
 
 
 def _kind(is_json: bool) -> str:

@@ -32,6 +32,8 @@ class Network:
         self._file = folder / "network.json"
         self._lock = threading.Lock()
         former = self._former()
+        if former and not former.place_by_vm:
+            former = former if _is_free(former.network) else None
         self._socket, network = _taken(former.network if former else "")
         self._kept = former or _Kept(network)
         self._save()
@@ -88,6 +90,13 @@ def _taken(network: str) -> tuple[socket.socket, str]:
         if lock is not None:
             return lock, name
     raise OutOfCapacity("no network of 127.0.0.0/8 is free")
+
+
+def _is_free(network: str) -> bool:
+    lock = _locked(network)
+    if lock is not None:
+        lock.close()
+    return lock is not None
 
 
 def _locked(network: str) -> socket.socket | None:

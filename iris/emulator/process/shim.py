@@ -12,7 +12,6 @@ import json
 import os
 import signal
 import sys
-import threading
 import time
 from pathlib import Path
 
@@ -30,7 +29,7 @@ class Shim:
         self.spec = json.loads((folder / "spec.json").read_text())
         self.pid = 0
         self.restarts = 0
-        self.over = threading.Event()  # it ends, and does not start again
+        self.is_over = False  # it ends, and does not start again
 
     def run(self) -> None:
         """Until it has ended for good."""
@@ -44,16 +43,25 @@ class Shim:
             if not self._goes_on(code):
                 return
             pause = FIRST_PAUSE if time.monotonic() - began > LONG else pause
-            if self.over.wait(pause):
+            if self._is_over_within(pause):
                 return
             pause = min(pause * 2, LONGEST_PAUSE)
             self.restarts += 1
 
     def _goes_on(self, code: int) -> bool:
         policy = self.spec["restart"]
-        if self.over.is_set() or policy in ("", "no"):
+        if self.is_over or policy in ("", "no"):
             return False
-        return policy != "on-failure" or code != 0
+        name, _, most = policy.partition(":")
+        if name != "on-failure":
+            return True
+        return code != 0 and (not most or self.restarts < int(most))
+
+    def _is_over_within(self, seconds: float) -> bool:
+        until = time.monotonic() + seconds
+        while not self.is_over and time.monotonic() < until:
+            time.sleep(0.02)
+        return bool(self.is_over)  # a signal may say so meanwhile
 
     def _run_once(self) -> int:
         self.pid = os.fork()
@@ -107,7 +115,7 @@ class Shim:
         return {**image, **self.spec["env"]}
 
     def _end(self, number: int) -> None:
-        self.over.set()
+        self.is_over = True
         if self.pid:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(self.pid, number)

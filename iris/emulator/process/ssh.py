@@ -81,6 +81,9 @@ class SshSide:
                 server_factory=lambda: _server(door, connections),
                 server_host_keys=[str(own_key(door.folder))],
                 process_factory=lambda process: _run(process, door),
+                sftp_factory=lambda chan: asyncssh.SFTPServer(
+                    chan, chroot=os.fsencode(door.environment["IRIS_ROOT"])
+                ),
                 encoding=None,
                 allow_scp=False,
                 reuse_address=True,
@@ -149,25 +152,43 @@ def _server(door: Door, connections: set[Any]) -> Any:
             connections.discard(self._conn)
 
         def begin_auth(self, username: str) -> bool:
-            lines = [
-                key
-                for user, _, key in (x.partition(":") for x in door.keys().splitlines())
-                if user == username
-            ]
-            text = "\n".join(lines)
+            text = _keys_of(username, door.keys())
             if text:
-                self._conn.set_authorized_keys(
-                    asyncssh.import_authorized_keys(text + "\n")
-                )
+                self._conn.set_authorized_keys(asyncssh.import_authorized_keys(text))
             return True
 
         def public_key_auth_supported(self) -> bool:
             return True
 
-        def connection_requested(self, *_: object) -> bool:
-            return True
+        def connection_requested(
+            self, dest_host: str, dest_port: int, *_: object
+        ) -> Any:
+            address = _within(door, dest_host)
+            return address and self._conn.forward_connection(address, dest_port)
 
     return Server()
+
+
+def _keys_of(user: str, text: str) -> str:
+    """The keys of one user that can be read, out of `ssh-keys`."""
+    import asyncssh
+
+    found = ""
+    for line in text.splitlines():
+        name, _, key = line.strip().partition(":")
+        if name == user:
+            with contextlib.suppress(ValueError, asyncssh.KeyImportError):
+                asyncssh.import_authorized_keys(f"{key}\n")
+                found += f"{key}\n"
+    return found
+
+
+def _within(door: Door, address: str) -> str:
+    """Where a forwarded connection goes: to VMs of the same emulator only."""
+    own = door.addresses[0]
+    if address in ("localhost", "127.0.0.1", "::1"):
+        return own
+    return address if address.rpartition(".")[0] == own.rpartition(".")[0] else ""
 
 
 async def _run(process: Any, door: Door) -> None:

@@ -20,8 +20,9 @@ mkdir -p "$disk/content" && touch "$disk/.formatted"
     "mount": """
 for target in "$@"; do disk="${last:-}"; last="$target"; done
 [ -e "$disk/.formatted" ] || { echo "mount: $disk: wrong fs type" >&2; exit 32; }
-rmdir "$target" 2>/dev/null
+rmdir "$target" || exit 32
 ln -s "$(readlink -f "$disk")/content" "$target"
+echo "$target" >>"$IRIS_EMULATED_VM/mounts"
 """,
     "umount": """
 for target in "$@"; do :; done
@@ -30,6 +31,10 @@ for target in "$@"; do :; done
     "mountpoint": """
 for target in "$@"; do :; done
 [ -L "$target" ]
+""",
+    "findmnt": """
+for target in "$@"; do :; done
+[ -L "$target" ] && echo "$target $(readlink "$target") ext4 rw"
 """,
     "sudo": """
 while [ $# -gt 0 ]; do

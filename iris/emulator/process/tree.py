@@ -12,6 +12,7 @@ import msgspec
 from iris.emulator.machines import Vm
 
 Tree = dict[str, Any]
+_LISTS = ("network-interfaces", "access-configs")  # in JSON, also where empty
 
 
 class Shown(msgspec.Struct, frozen=True):
@@ -105,11 +106,19 @@ def listing_of(directory: Tree) -> str:
     return "\n".join(names) + "\n"
 
 
+def flat_of(value: Any, path: str = "") -> str:
+    """As `recursive=true&alt=text` shows it: a path and a value on each line."""
+    if isinstance(value, dict):
+        inner = (flat_of(v, f"{path}/{k}" if path else k) for k, v in value.items())
+        return "".join(inner)
+    return f"{path} {value}\n"
+
+
 def camel_of(value: Any, key: str = "") -> Any:
     """As `recursive=true` shows it: camelCase keys, numbered directories as lists."""
     if not isinstance(value, dict):
         return _typed(value, key)
-    if value and all(name.isdigit() for name in value):
+    if key in _LISTS or (value and all(name.isdigit() for name in value)):
         return [camel_of(each) for each in value.values()]
     if key in ("attributes", "guest-attributes"):
         return value
