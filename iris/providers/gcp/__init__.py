@@ -40,7 +40,8 @@ class Provider:
         self._surroundings = surroundings
         endpoints = surroundings.endpoints
         compute = Compute(gcp.project, endpoints, clock)
-        tpu = Tpu(gcp.project, endpoints, clock)
+        zones = {gcp.zone, *(z for group in config.groups() for z in group.zones)}
+        tpu = Tpu(gcp.project, tuple(sorted(zones)), endpoints, clock)
         self._slices = Slices(config, cluster_uid, tpu, compute)
         self._controllers = Controllers(config, cluster_uid, gcp.zone, compute)
         self._leftovers = Leftovers(self._slices, self._controllers, tpu, clock)

@@ -7,6 +7,7 @@ go past the endpoint it was given; this needs neither.
 from __future__ import annotations
 
 import threading
+import uuid
 from collections.abc import Iterator
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -75,9 +76,18 @@ class Compute:
                 unlisted[last(scope)] = "Compute Engine does not reach it"
         return found, unlisted
 
-    def post(self, path: str, body: Json | None = None, **query: str) -> Json:
+    def post(self, path: str, body: Json | None = None) -> Json:
         """An operation that was started."""
-        return self._call("POST", path, body=body or {}, query=query)
+        return self._call("POST", path, body=body or {})
+
+    def insert(self, path: str, body: Json) -> Json:
+        """The operation that makes something; a lost answer is asked for once more."""
+        unique = str(uuid.uuid4())  # the service does the same request once
+        try:
+            return self._call("POST", path, body=body, query={"requestId": unique})
+        except (Unavailable, Unknown):
+            self._clock.wait(_NEVER, PAUSE)
+            return self._call("POST", path, body=body, query={"requestId": unique})
 
     def delete(self, path: str) -> Json | None:
         """The operation, None where there is nothing to delete."""

@@ -136,7 +136,7 @@ class Controllers:
         if disk is None:
             body = self._disk_body(request.cluster_uid)
             with suppress(AlreadyExists):  # another start was quicker
-                made = self._compute.post(path, body)
+                made = self._compute.insert(path, body)
                 self._compute.wait(self._zone, made, INSERT)
             disk = self._compute.get(f"{path}/{self.disk_name}")
         labels = disk.get("labels", {})
@@ -184,7 +184,7 @@ class Controllers:
             }
         )
         try:
-            return self._compute.post(f"/zones/{self._zone}/instances", body)
+            return self._compute.insert(f"/zones/{self._zone}/instances", body)
         except AlreadyExists as error:
             raise self._held(self._compute.find(self._path)) from error
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
@@ -12,7 +11,6 @@ from iris.config import ClusterConfig
 CLUSTER, UID, ROLE = "iris-cluster", "iris-uid", "iris-role"
 GROUP, SLICE = "iris-group", "iris-slice"
 CONTROLLER_ROLE, SLICE_ROLE, STATE_ROLE = "controller", "slice", "state"
-_OURS = uuid.UUID("6d1f9b8e-3a0c-4f43-9f0a-2d8c5a7e1b90")  # seeds ids of requests
 
 
 def labels_of(
@@ -28,11 +26,6 @@ def is_of(labels: Mapping[str, str], cluster: str, uid: str) -> bool:
     if labels.get(CLUSTER) != cluster:
         return False
     return uid in ("", labels.get(UID))
-
-
-def request_id(*words: str) -> str:
-    """The same request has the same id: a repeated one makes nothing twice."""
-    return str(uuid.uuid5(_OURS, "/".join(words)))
 
 
 def seconds_of(when: Any) -> float:

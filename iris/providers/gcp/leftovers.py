@@ -159,6 +159,6 @@ def _of_slice(types: Any, each: Any) -> Leftover:
         cluster_uid=each.labels.get(UID, ""),
         zone=zone,
         created_at=seconds_of(each.create_time),
-        words=f"{each.accelerator_type} {types.Node.State(int(each.state)).name}",
+        words=f"{each.accelerator_type} {listed.state_of(types, each)}",
         price=0.0 if listed.of_tpu(types, each, None).phase in _UNPAID else price,
     )

@@ -35,7 +35,7 @@ _OVER = (Phase.STOPPED, Phase.PREEMPTED, Phase.DELETING)
 
 def of_tpu(types: Any, each: Any, queued: Any) -> CloudSlice:
     """A TPU slice, and the request from the queue that it came of, if any."""
-    state = types.Node.State(int(each.state)).name
+    state = state_of(types, each)
     phase = _PHASES.get(state, Phase.UNCLEAR)
     words = str(each.health_description)
     if queued is not None:
@@ -74,9 +74,21 @@ def of_queued(types: Any, each: Any) -> CloudSlice:
 def standing(types: Any, queued: Any) -> tuple[Phase, str]:
     """What the queue says of a request, and its words."""
     states = types.QueuedResourceState.State
-    state = states(int(queued.state.state)).name
+    number = types.QueuedResource.pb(queued).state.state
+    state = _name_of(states, number)
     words = queued.state.failed_data.error.message or state
     return _QUEUED_PHASES.get(state, Phase.UNCLEAR), words
+
+
+def state_of(types: Any, each: Any) -> str:
+    """What the cloud calls the state of a TPU slice."""
+    return _name_of(types.Node.State, types.Node.pb(each).state)
+
+
+def _name_of(states: Any, number: int) -> str:
+    """New states appear: they have a number before they have a name here."""
+    known = {int(state): str(state.name) for state in states}
+    return known.get(number, f"state {number}")
 
 
 def queued_labels(queued: Any) -> dict[str, str]:

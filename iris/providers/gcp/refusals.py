@@ -42,6 +42,10 @@ _ASKED = re.compile(r"^[A-Z]+ https?://\S+: ")  # the client repeats the request
 _TAKEN = re.compile(r"already.?exists", re.IGNORECASE)
 _MISSING = re.compile(r"notFound|NOT_FOUND", re.IGNORECASE)
 _DENIED = re.compile(r"permission|forbidden|accessNotConfigured", re.IGNORECASE)
+_CLOSED = re.compile(
+    r"permission denied on 'locations/|location \S+ is not found or access",
+    re.IGNORECASE,
+)
 _ERROR_BY_STATUS: dict[int, type[CloudError]] = {
     401: NotPermitted,
     403: NotPermitted,
@@ -77,6 +81,11 @@ def refusal(status: int, words: str, marks: str = "") -> CloudError:
     kind = _kind(status, f"{marks} {words}")
     hint = "Which right is missing: docs/cluster-bootup.md, section 2."
     return kind(words, hint if kind is NotPermitted else "")
+
+
+def is_closed_zone(error: CloudError) -> bool:
+    """Is it a zone that the project may not use, and not a right that is missing?"""
+    return bool(_CLOSED.search(error.message))
 
 
 def refusal_of_code(code: int, words: str) -> CloudError:

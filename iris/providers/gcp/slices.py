@@ -21,7 +21,6 @@ from iris.providers.gcp.labels import (
     SLICE_ROLE,
     UID,
     is_of,
-    request_id,
 )
 from iris.providers.gcp.tpu import Found, Tpu
 
@@ -89,7 +88,9 @@ class Slices:
         ]
         found += [listed.of_queued(types, each) for each in by_name.values()]
         found += [listed.of_vm(vm) for vm in plain]
-        unlisted |= tpu_slices.unlisted_zones | queued.unlisted_zones
+        for each in (tpu_slices, queued):
+            # nobody has seen that what we had in a closed zone is gone
+            unlisted |= each.unlisted_zones | each.closed_zones
         return Listing(began_at, tuple(found), unlisted, LAG)
 
     def own_slices(self, found: Found) -> list[Any]:
@@ -106,7 +107,7 @@ class Slices:
         """Put the controller's address into the metadata of its VMs."""
         tpu_slice = self._tpu.find_slice(zone, name)
         if tpu_slice is not None:
-            if tpu_slice.state == self._tpu.types.Node.State.CREATING:
+            if listed.state_of(self._tpu.types, tpu_slice) == "CREATING":
                 raise Unavailable(f"{name} is still being created")
             metadata = dict(tpu_slice.metadata) | {
                 listed.CONTROLLER_URL: controller_url
@@ -126,9 +127,7 @@ class Slices:
         request, types = asked.request, self._tpu.types
         zone, name = request.zone, request.name
         if not request.group.accelerator:
-            unique = request_id("vm", self._uid, name, request.uid)
-            path = f"/zones/{zone}/instances"
-            made = self._compute.post(path, plain_vm(asked), requestId=unique)
+            made = self._compute.insert(f"/zones/{zone}/instances", plain_vm(asked))
             self._compute.wait(zone, made, WATCH)
         elif request.group.capacity is Capacity.QUEUED:
             body = queued(types, asked, self._tpu.location(zone))

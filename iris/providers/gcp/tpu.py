@@ -17,9 +17,20 @@ import msgspec
 
 from iris.clock import Clock
 from iris.domain.endpoints import Endpoints
-from iris.errors import CloudError, NotFound, Unavailable, Unknown
+from iris.errors import (
+    CloudError,
+    NotFound,
+    NotPermitted,
+    Rejected,
+    Unavailable,
+    Unknown,
+)
 from iris.providers.gcp.compute import last
-from iris.providers.gcp.refusals import refusal_of_client, refusal_of_code
+from iris.providers.gcp.refusals import (
+    is_closed_zone,
+    refusal_of_client,
+    refusal_of_code,
+)
 from iris.providers.gcp.sessions import find_credentials, keep_at_home
 
 GOOGLE = "https://tpu.googleapis.com"
@@ -34,13 +45,17 @@ class Found(msgspec.Struct):
 
     items: list[Any]
     unlisted_zones: dict[str, str]
+    closed_zones: dict[str, str]  # which the project may not use, and the words
 
 
 class Tpu:
     """Calls of one project; every method raises CloudError and nothing else."""
 
-    def __init__(self, project: str, endpoints: Endpoints, clock: Clock) -> None:
+    def __init__(
+        self, project: str, zones: tuple[str, ...], endpoints: Endpoints, clock: Clock
+    ) -> None:
         self._project = project
+        self._zones = zones  # asked one by one where all at once are refused
         self._endpoints = endpoints
         self._clock = clock
         self._lock = threading.Lock()
@@ -123,16 +138,37 @@ class Tpu:
         return self._call("get_operation", request)
 
     def _all(self, method: str, field: str) -> Found:
-        found = Found([], {})
-        for page in self._again(lambda: self._pages(method)):
-            found.items += getattr(page, field)
-            for location in getattr(page, "unreachable", ()):
-                zone = last(location)
-                found.unlisted_zones[zone] = "Cloud TPU does not reach it"
+        found = Found([], {}, {})
+        try:
+            self._add(found, "-", method, field)
+        except (NotPermitted, NotFound, Rejected):
+            # all at once is not for everyone: one zone after the other then
+            listed = [z for z in self._zones if self._add_one(found, z, method, field)]
+            if not listed:
+                raise
         return found
 
-    def _pages(self, method: str) -> list[Any]:
-        pager = self._call(method, {"parent": self.location("-")})
+    def _add_one(self, found: Found, zone: str, method: str, field: str) -> bool:
+        """Has the zone told what it has?"""
+        try:
+            self._add(found, zone, method, field)
+        except CloudError as error:
+            silent = found.unlisted_zones
+            if is_closed_zone(error):
+                silent = found.closed_zones
+            silent[zone] = str(error)
+            return False
+        return True
+
+    def _add(self, found: Found, zone: str, method: str, field: str) -> None:
+        for page in self._again(lambda: self._pages(zone, method)):
+            found.items += getattr(page, field)
+            for location in getattr(page, "unreachable", ()):
+                closed = last(location)
+                found.unlisted_zones[closed] = "Cloud TPU does not reach it"
+
+    def _pages(self, zone: str, method: str) -> list[Any]:
+        pager = self._call(method, {"parent": self.location(zone)})
         return list(_read(iter(pager.pages)))
 
     def _find(self, method: str, path: str) -> Any:
