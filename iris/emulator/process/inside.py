@@ -6,34 +6,34 @@ import os
 
 import psutil
 
-from iris.processes import variables_of
+from iris.processes import all_pids, variables_of
 
 VARIABLE = "IRIS_EMULATED_VM"  # every process of a VM has the VM's folder in it
 
 
 def processes_of(folders: set[str]) -> list[psutil.Process]:
     """Every process of some VMs: by its environment, or by its forebears."""
-    everything = {each.pid: each for each in psutil.process_iter(["ppid"])}
-    ours = {pid for pid in everything if _vm_of(pid) in folders}
-    below = dict.fromkeys(ours)
-    more = ours
+    # not by psutil's list of them, whose members all threads share
+    parents = {pid: _parent_of(pid) for pid in all_pids()}
+    below = {pid for pid in parents if variables_of(pid).get(VARIABLE) in folders}
+    more = below
     while more:
-        more = {
-            pid
-            for pid, each in everything.items()
-            if each.info["ppid"] in below and pid not in below
-        }
-        below |= dict.fromkeys(more)
-    below.pop(os.getpid(), None)
-    return [everything[pid] for pid in below if _is_living(everything[pid])]
+        more = {pid for pid, parent in parents.items() if parent in below} - below
+        below = below | more
+    return [each for pid in below - {os.getpid()} if (each := _living(pid))]
 
 
-def _vm_of(pid: int) -> str:
-    return variables_of(pid).get(VARIABLE, "")
-
-
-def _is_living(process: psutil.Process) -> bool:
+def _parent_of(pid: int) -> int:
     try:
-        return bool(process.status() != psutil.STATUS_ZOMBIE)
+        with open(f"/proc/{pid}/stat", "rb") as file:
+            return int(file.read().rpartition(b")")[2].split()[1])
+    except (OSError, IndexError):
+        return 0
+
+
+def _living(pid: int) -> psutil.Process | None:
+    try:
+        process = psutil.Process(pid)
+        return process if process.status() != psutil.STATUS_ZOMBIE else None
     except psutil.Error:
-        return False
+        return None
