@@ -1,0 +1,99 @@
+"""SSH, tunnel and an adopted disk, as typed on a rehearsed Google Cloud."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import time
+
+import pytest
+
+from tests.support.eventually import eventually
+from tests.support.machine import processes_in
+from tests.support.terminal import Terminal
+
+
+@pytest.fixture(scope="module")
+def far(tmp_path_factory):
+    """A terminal whose cluster runs on the emulator, with one slice."""
+    terminal = Terminal(tmp_path_factory.mktemp("far"))
+    terminal.ok("cluster.start", "--config", "eu-west4.yaml", "--rehearse")
+    terminal.ok(
+        *("job.run", "--no-bundle", "--tpu", "v5litepod-16", "--name", "one"),
+        *("--follow", "--", "true"),
+    )
+    yield terminal
+    terminal.run("cleanup", "--no-dry-run")
+    terminal.ok("rehearse.stop")
+    eventually(lambda: processes_in(terminal.folder) == [])
+
+
+@pytest.fixture(scope="module")
+def worker(far):
+    workers = json.loads(far.ok("probe.list-workers", "--json"))
+    return f"{workers[0]['slice_name']}/{workers[0]['index']}"
+
+
+def test_a_probe_of_a_running_cluster_takes_less_than_0_8_seconds(far):
+    took = []
+    for _ in range(5):
+        began = time.monotonic()
+        assert "well" in far.ok("probe.health")
+        took.append(time.monotonic() - began)
+
+    assert min(took) < 0.8
+
+
+def test_probes_see_the_cluster_through_ssh(far):
+    status = json.loads(far.ok("probe.ssh-status", "--json"))
+    assert (status["is_well"], status["is_pinned"]) == (True, True)
+    assert json.loads(far.ok("probe.discover", "--json"))["verdict"] == "found"
+    assert "controller healthy" in far.ok("probe.bootstrap-logs")
+    assert "controller started" in far.ok("probe.logs", "--since", "1h")
+    assert json.loads(far.ok("tunnel", "--json"))["is_direct"] is False
+
+
+def test_a_workers_boot_is_told_without_ssh(far, worker):
+    slice_name, _, index = worker.partition("/")
+
+    said = far.ok("probe.bootstrap-logs", "--slice", slice_name, "--worker", index)
+
+    assert f"worker {index}: registered" in said
+    assert f"worker {int(index) + 1}:" not in said
+
+
+def test_commands_run_on_one_worker_and_on_all(far, worker):
+    ran = far.run("worker.ssh", worker, "--", "echo in; exit 3")
+    assert (ran.status, ran.out) == (3, "rehearsal | in\n")
+
+    lines = far.ok("worker.ssh", "--all", "--", "echo in").splitlines()
+    slice_name = worker.partition("/")[0]
+    wanted = {f"rehearsal | {slice_name}/{index}: in" for index in range(4)}
+    assert set(lines) == wanted
+    assert "no worker" in far.refused("worker.ssh", "x/0", "--", "true", status=1)
+
+
+def test_openssh_takes_the_printed_settings(far, worker):
+    file = far.folder / "ssh_config"
+    file.write_text(far.ok("cluster.ssh-config"))
+
+    for name in ("iris-eu-controller", worker.replace("/", "-")):
+        words = ["ssh", "-F", str(file), name, "echo in"]
+        ran = subprocess.run(words, capture_output=True, timeout=60, check=False)
+        assert ran.stdout == b"in\n", ran
+
+
+@pytest.mark.timeout(200)
+def test_a_state_disk_of_another_uid_stops_a_start_until_it_is_adopted(far):
+    record = far.home / "clusters" / "iris-eu" / "record.json"
+    far.ok("cluster.stop", "--no-dry-run")
+    uid = json.loads(record.read_text())["cluster_uid"]
+    record.write_text(record.read_text().replace(uid, "c0other"))
+
+    refused = far.refused("cluster.start", "--config", "eu-west4.yaml", status=1)
+    assert f"--adopt {uid}" in refused
+    adopted = far.ok("cluster.start", "--config", "eu-west4.yaml", "--adopt", uid)
+
+    assert uid in adopted
+    assert json.loads(record.read_text())["cluster_uid"] == uid
+    assert "one" in far.ok("job.list")
