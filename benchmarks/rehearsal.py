@@ -87,7 +87,7 @@ def _gangs(client: Client) -> Iterator[tuple[float, float]]:
 def _created_at(admin: str) -> list[float]:
     answer = requests.get(f"{admin}ledger", headers={"X-Iris-Admin": "1"}, timeout=5)
     items = msgspec.json.decode(answer.content)["resources"]
-    return [item["created_at"] for item in items if item["kind"] == "node"]
+    return [item["created_at"] for item in items if item["kind"] == "slice"]
 
 
 def _admin_url() -> str:
