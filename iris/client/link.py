@@ -182,6 +182,10 @@ class Link:
                 self._url = self._lookup().rstrip("/")
             except (NoCluster, *_PASSING) as error:
                 raise Away(error) from error
+            except NotAllowed as error:
+                if self._was_there:  # a machine made anew may not know its keys yet
+                    raise Away(error) from error
+                raise
         return self._url
 
     def _connections(self) -> Session:

@@ -14,7 +14,13 @@ from iris.client import Client
 from iris.domain.jobs import JobSpec
 from iris.domain.states import JobState
 from iris.domain.views import ClusterView, JobView, LogLine
-from iris.errors import NoCluster, NotAuthenticated, NotThere, Unreachable
+from iris.errors import (
+    NoCluster,
+    NotAllowed,
+    NotAuthenticated,
+    NotThere,
+    Unreachable,
+)
 
 VIEW = ClusterView("proof", "c1", "0", 0.0, "", "", {}, {}, {}, {})
 
@@ -198,4 +204,30 @@ def test_a_cluster_that_is_gone_is_said_soon_and_a_restart_is_ridden_out(played)
         raise gone
 
     with Client(nowhere, "token", patience=300.0) as client, pytest.raises(NoCluster):
+        client.cluster()
+
+
+def test_a_machine_made_anew_may_not_know_our_key_for_a_while(played):
+    places = [played.url, NotAllowed("not let in"), NotAllowed("nor now"), played.url]
+    played.says(VIEW)
+    played.vanishes()
+    played.says(VIEW)
+
+    def lookup():
+        place = places.pop(0)
+        if isinstance(place, NotAllowed):
+            raise place
+        return place
+
+    with Client(lookup, "token", patience=300.0) as client:
+        assert client.cluster() == VIEW
+        assert client.cluster() == VIEW
+    assert places == []
+
+
+def test_a_machine_that_never_let_us_in_is_not_asked_again():
+    def lookup():
+        raise NotAllowed("not let in")
+
+    with Client(lookup, "token", patience=300.0) as client, pytest.raises(NotAllowed):
         client.cluster()
