@@ -51,11 +51,24 @@ class Tpus:
         size = size_from(request.args.get("pageSize", ""), 1000, 10_000)
         if faults.take(FaultKind.SMALL_PAGES, api="tpu"):
             size = 1
+        silent = self._silent(key)
+        items = [item for item in items if not item["name"].startswith(silent)]
         found, token = page_of(items, size, request.args.get("pageToken", ""))
         body: Json = {key: list(found)} if found else {}
         if token:
             body["nextPageToken"] = token
+        if silent:
+            body["unreachable"] = [each.rstrip("/") for each in silent]
         return self.answer(body)
+
+    def _silent(self, key: str) -> tuple[str, ...]:
+        """The locations that a list of all of them lacks just now."""
+        asked = request.view_args or {}
+        if key not in ("nodes", "queuedResources") or asked.get("zone") != "-":
+            return ()
+        take, kind = self.parts.core.faults.take, FaultKind.UNREACHABLE_ZONE
+        zones = [z for z in catalogue.ZONES if take(kind, api="tpu", zone=z)]
+        return tuple(f"projects/{asked['project']}/locations/{z}/" for z in zones)
 
 
 def blueprint(parts: Parts) -> Blueprint:

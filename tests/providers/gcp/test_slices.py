@@ -15,7 +15,7 @@ from iris.errors import (
     Rejected,
     Unavailable,
 )
-from iris.providers.contract import Phase
+from iris.providers.contract import HalfListed, Phase
 from tests.support.eventually import eventually
 
 
@@ -130,6 +130,22 @@ def test_a_state_that_nobody_knows_is_looked_at_again(project):
     project.emulator.inject("unknown-state", times=2)
 
     assert project.the_slice().phase is Phase.UNCLEAR
+
+
+def test_a_zone_that_does_not_answer_is_named(project):
+    project.provider().create_slice(project.request())
+    project.provider().create_slice(
+        project.request(name="lab-far", uid="s-2", zone="us-central1-a")
+    )
+    project.emulator.inject("unreachable-zone", zone="us-central1-a", times=0)
+
+    listing = project.provider().list_slices()
+
+    assert list(listing.unlisted_zones) == ["us-central1-a"]
+    assert [each.uid for each in listing.slices] == ["s-1"]
+    with pytest.raises(HalfListed, match="us-central1-a") as half:
+        project.provider().list_leftovers()
+    assert [each.name for each in half.value.found] == ["lab-v5e-1"]
 
 
 def test_pages_of_one_entry_are_all_read(project):
