@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import json
+import signal
 from pathlib import Path
 
 import pytest
 
+from tests.support.eventually import eventually
+from tests.support.machine import processes_in
 from tests.support.rehearsals import rehearse, struck
 from tests.support.terminal import Terminal
 
@@ -30,3 +34,60 @@ def test_eu_west4_lives_its_whole_life_and_keeps_every_promise(terminal):
     assert report["usd"] >= 0
     assert "iris-eu" in page.read_text()
     assert list(Path(terminal.home, "rehearsals").iterdir()) == []
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_rehearsal_that_is_interrupted_leaves_nothing(terminal, number):
+    started = terminal.start("rehearse", "--config", "eu-west4.yaml")
+    assert started.stderr is not None
+    for line in started.stderr:
+        if "submitted" in line:  # VMs are about to boot
+            break
+
+    started.send_signal(number)
+    started.communicate(timeout=60)
+
+    assert started.returncode == 130
+    eventually(lambda: processes_in(terminal.folder) == [])
+    assert list(Path(terminal.home, "rehearsals").iterdir()) == []
+
+
+def test_a_cluster_that_is_rehearsed_step_by_step_is_followed_by_every_command(
+    terminal,
+):
+    words = ("cluster.start", "--config", "eu-west4.yaml", "--rehearse", "--json")
+    try:
+        started = json.loads(terminal.ok(*words))
+        status = terminal.ok("cluster.status")
+        found = terminal.run("probe.discover")
+        run = ("--tpu", "v5litepod-16", "--no-bundle", "--follow", "--", "true")
+        ran = terminal.run("job.run", *run)
+        terminal.ok("rehearse.inject", "--kind", "ssh-cut")
+        cleaned = terminal.ok("cleanup", "--no-dry-run")
+    finally:
+        terminal.run("rehearse.stop")
+
+    assert started["cluster"] == "iris-eu"
+    assert ran.status == 0, ran
+    said = status + found.out + ran.out + ran.err + cleaned
+    assert [li for li in said.splitlines() if not li.startswith("rehearsal |")] == []
+    assert "iris-eu-controller" in cleaned
+    eventually(lambda: processes_in(terminal.folder) == [])
+
+
+def test_an_emulator_is_found_again_and_says_where_it_answers(terminal):
+    try:
+        first = json.loads(terminal.ok("rehearse.start", "--json"))
+        again = json.loads(terminal.ok("rehearse.start", "--json"))
+        wrong = terminal.refused("rehearse.inject", "--kind", "flood", status=2)
+    finally:
+        ended = terminal.ok("rehearse.stop")
+
+    names = {"compute_url", "tpu_url", "metadata_url", "admin_url", "project", "zone"}
+    assert first == again
+    assert set(first) == names
+    assert first["compute_url"].endswith("/compute/v1/")
+    assert first["project"] == "iris-rehearsal"
+    assert "stockout" in wrong
+    assert "the emulator has ended" in ended
+    eventually(lambda: processes_in(terminal.folder) == [])

@@ -18,7 +18,7 @@ def rehearse(terminal: Terminal, config: str, *words: str) -> dict[str, Any]:
     started = terminal.start("rehearse", "--config", config, "--json", *words)
     out, err = started.communicate(timeout=LONGEST)
     assert started.returncode == 0, err
-    assert [li for li in err.splitlines() if not li.startswith("rehearsal | ")] == []
+    assert [li for li in err.splitlines() if not li.startswith("rehearsal |")] == []
     eventually(lambda: processes_in(terminal.folder) == [])
     report: dict[str, Any] = json.loads(out)
     assert report["is_kept"]
