@@ -160,11 +160,9 @@ def _server(door: Door, connections: set[Any]) -> Any:
         def public_key_auth_supported(self) -> bool:
             return True
 
-        def connection_requested(
-            self, dest_host: str, dest_port: int, *_: object
-        ) -> Any:
-            address = _within(door, dest_host)
-            return address and self._conn.forward_connection(address, dest_port)
+        def connection_requested(self, *wanted: Any) -> Any:
+            address, port = _within(door, wanted[0]), wanted[1]
+            return address and self._conn.forward_connection(address, port)
 
     return Server()
 
@@ -246,3 +244,4 @@ async def _finish(process: Any, child: Any) -> None:
         await process.stderr.drain()
         process.exit(child.returncode if child.returncode >= 0 else 255)
     gone.cancel()
+    await process.wait_closed()

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from iris.clock import RealClock
 from iris.domain.endpoints import Endpoints
@@ -51,19 +52,19 @@ def driver(
 def a_vm(driver: ProcessDriver, number: int = 1, **words: object) -> Vm:
     """A VM that has an address; what matters is given, `attributes` above all."""
     internal, external = driver.take_address(str(number))
-    ordinary: dict[str, object] = {
-        "id": str(number),
-        "name": f"vm-{number}",
-        "project": "a-project",
-        "project_number": 42,
-        "zone": "europe-west4-b",
-        "machine_type": "n2-standard-4",
-        "internal_ip": internal,
-        "external_ip": external,
-        "service_account": ACCOUNT,
-        "scopes": (SCOPE,),
-    }
-    return Vm(**{**ordinary, **words})  # type: ignore[arg-type]
+    ordinary = Vm(
+        id=str(number),
+        name=f"vm-{number}",
+        project="a-project",
+        project_number=42,
+        zone="europe-west4-b",
+        machine_type="n2-standard-4",
+        internal_ip=internal,
+        external_ip=external,
+        service_account=ACCOUNT,
+        scopes=(SCOPE,),
+    )
+    return replace(ordinary, **words)
 
 
 @pytest.fixture

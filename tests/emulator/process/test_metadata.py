@@ -1,10 +1,11 @@
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
-import google.auth.compute_engine
-import google.auth.transport.requests
 import pytest
 import requests
 from msgspec.structs import replace
@@ -17,6 +18,15 @@ from tests.emulator.process.conftest import ACCOUNT, SCOPE
 from tests.support.eventually import eventually
 
 Boot = Callable[..., Vm]
+CLIENT = f"""
+from google.auth.compute_engine import _metadata
+from google.auth.transport.requests import Request
+asked = Request()
+print(_metadata.is_on_gce(asked))
+print(_metadata.get_project_id(asked))
+print(_metadata.get_service_account_token(asked, scopes=["{SCOPE}"])[0])
+print(_metadata.get_service_account_info(asked)["email"])
+"""
 GOOGLE = {"Metadata-Flavor": "Google"}
 
 
@@ -24,9 +34,8 @@ def base(vm: Vm) -> str:
     return f"http://{vm.internal_ip}:{PORT}/computeMetadata/v1/"
 
 
-def ask(vm: Vm, path: str, **words: object) -> requests.Response:
-    kept: dict[str, object] = {"headers": GOOGLE, "timeout": 20, **words}
-    return requests.get(base(vm) + path, **kept)  # type: ignore[arg-type]
+def ask(vm: Vm, path: str, **words: Any) -> requests.Response:
+    return requests.get(base(vm) + path, **{"headers": GOOGLE, "timeout": 20, **words})
 
 
 def answers(vm: Vm) -> bool:
@@ -156,25 +165,29 @@ def test_guest_attributes_are_kept_only_where_the_vm_may_have_some(
     assert driver.guest_attributes(vm.id)["hostkeys"]["ssh-ed25519"]
 
 
-def test_googles_own_client_gets_a_token(
-    vm: Vm, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    import google.auth.compute_engine._metadata as asked
-
+def test_googles_own_client_gets_a_token(vm: Vm) -> None:
     where = f"{vm.internal_ip}:{PORT}"
-    for name in ("GCE_METADATA_HOST", "GCE_METADATA_ROOT", "GCE_METADATA_IP"):
-        monkeypatch.setenv(name, where)
+    names = ("GCE_METADATA_HOST", "GCE_METADATA_ROOT", "GCE_METADATA_IP")
+    program = [sys.executable, "-c", CLIENT]  # which reads them when it is loaded
+
+    said = subprocess.run(
+        program,
+        env=dict.fromkeys(names, where),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
     token = ask(vm, "instance/service-accounts/default/token").json()
-
-    session = google.auth.transport.requests.Request()
-    found = asked.get(session, "project/project-id", root=base(vm))
-
     assert token["token_type"] == "Bearer"
-    assert token["access_token"] == f"{ACCOUNT} {SCOPE}"
-    assert found == "a-project"
+    assert said.stdout.splitlines() == [
+        "True",
+        "a-project",
+        token["access_token"],
+        ACCOUNT,
+    ]
     missing = ask(vm, "instance/service-accounts/other/token")
     assert missing.status_code == 404
-    session.session.close()
 
 
 def test_who_has_no_account_gets_no_token(boot: Boot) -> None:
