@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -27,6 +29,9 @@ from iris.providers.gcp.tpu import Found, Tpu
 # Seconds for which a create is watched for its failure: a stockout is said after half
 # a minute or more. The workers tell of success.
 WATCH = 45.0
+# So many at once: what a zone has not, it has for none of them, and whoever is watched
+# holds one of the few threads that listings and deletions need too.
+WATCHED = 4
 LAG = 10.0  # seconds for which a new resource may be missing from a list
 
 
@@ -40,6 +45,7 @@ class Slices:
         self._uid = uid
         self._tpu = tpu
         self._compute = compute
+        self._watchers = threading.BoundedSemaphore(WATCHED)
 
     def create(self, request: SliceRequest, surroundings: Surroundings) -> None:
         """Ask for it, and hear of an early end. Raises what the cloud says."""
@@ -128,13 +134,22 @@ class Slices:
         zone, name = request.zone, request.name
         if not request.group.accelerator:
             made = self._compute.insert(f"/zones/{zone}/instances", plain_vm(asked))
-            self._compute.wait(zone, made, WATCH)
+            self._watch(lambda: self._compute.wait(zone, made, WATCH))
         elif request.group.capacity is Capacity.QUEUED:
             body = queued(types, asked, self._tpu.location(zone))
             self._tpu.create_queued(zone, name, body)
         else:
             made_by = self._tpu.create_slice(zone, name, tpu_slice(types, asked))
-            self._tpu.watch(made_by, WATCH)
+            self._watch(lambda: self._tpu.watch(made_by, WATCH))
+
+    def _watch(self, look: Callable[[], None]) -> None:
+        """Raise what a create ends with, where not too many are watched already."""
+        if not self._watchers.acquire(blocking=False):
+            return
+        try:
+            look()
+        finally:
+            self._watchers.release()
 
     def _require_own(self, request: SliceRequest, error: AlreadyExists) -> None:
         """Raise unless the name is taken by what was asked for."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 
 from iris.domain.prices import slice_price
@@ -232,3 +234,21 @@ def test_a_state_disk_of_another_cluster_is_taken_only_when_it_is_named(project)
 
     assert "--adopt c-1" in refused.value.hint
     assert taken.cluster_uid == "c-1"
+
+
+def test_a_few_late_creates_are_watched_and_the_others_do_not_wait(project):
+    project.emulator.inject("stockout", api="tpu", times=0, seconds=1.0)
+
+    def create(i: int) -> str:
+        try:
+            provider.create_slice(project.request(name=f"lab-{i}", uid=f"s-{i}"))
+        except OutOfCapacity:
+            return "refused"
+        return "accepted"
+
+    provider = project.provider()
+    with ThreadPoolExecutor(8) as pool:
+        said = list(pool.map(create, range(8)))
+
+    assert said.count("refused") >= 4
+    assert said.count("accepted") >= 1
