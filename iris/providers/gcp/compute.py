@@ -103,14 +103,15 @@ class Compute:
             if self._clock.now() >= until:
                 words = operation.get("operationType", "operation")
                 raise Unavailable(f"{words} is not done after {within:.0f} s")
-            operation = self._held(zone, str(operation["name"]))
+            left = until - self._clock.now()
+            operation = self._held(zone, str(operation["name"]), left)
         if operation is not None and (error := refusal_of_operation(operation)):
             raise error
 
-    def _held(self, zone: str, name: str) -> Json | None:
+    def _held(self, zone: str, name: str, left: float) -> Json | None:
         path = f"/zones/{zone}/operations/{name}/wait"
         try:
-            return self._call("POST", path, timeout=HELD)
+            return self._call("POST", path, timeout=min(HELD, max(left, 1.0)))
         except NotFound:
             return None  # done long ago
         except (Unavailable, Unknown):
