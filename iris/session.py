@@ -158,6 +158,7 @@ def _made(
     config: ClusterConfig, text: str, path: str, record: Record | None, clock: Clock
 ) -> Session:
     uid = record.cluster_uid if record else ""
+    _require_no_way_out(config, record)
     reach = Reach(config, record, clock)
     around = Surroundings(
         endpoints=record.endpoints if record else Endpoints(),
@@ -173,3 +174,14 @@ def _made(
         provider=load_provider(config, uid, clock, around),
         surroundings=around,
     )
+
+
+def _require_no_way_out(config: ClusterConfig, record: Record | None) -> None:
+    """A rehearsal of a cloud's file knows its emulator, or it goes nowhere."""
+    if record is None or not record.rehearsal or config.provider.gcp is None:
+        return
+    if not record.endpoints.are_of_this_machine:
+        raise NoCluster(
+            f"the record of the rehearsal {record.cluster!r} names no emulator",
+            hint=f"`inv cluster.start --rehearse --config {record.config_path}`",
+        )

@@ -7,6 +7,7 @@ from iris.client.records import Record
 from iris.clock import RealClock
 from iris.config import parse_config
 from iris.errors import BadClusterFile, NoCluster, Unreachable, UsageError
+from iris.paths import examples_folder
 from iris.providers.contract import ControllerMachine, Phase
 from iris.reaching import Reach
 from iris.session import Session, open_session
@@ -247,3 +248,12 @@ def test_a_cluster_of_this_machine_makes_no_key(tmp_path):
     assert session.prepared() is session
     session.close_tunnel()
     assert not session.reach.folder.exists()
+
+
+def test_a_rehearsal_that_names_no_emulator_never_becomes_the_real_thing():
+    text = (examples_folder() / "eu-west4.yaml").read_text()
+    record = Record("iris-eu", "c-1", "eu-west4.yaml", rehearsal=True)
+    records.save(record, config_text=text)
+
+    with pytest.raises(NoCluster, match="names no emulator"):
+        open_session()

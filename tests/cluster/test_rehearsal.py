@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.eventually import eventually
+from tests.support.http_server import HttpServer, Said
 from tests.support.machine import processes_in
 from tests.support.rehearsals import rehearse, struck
 from tests.support.terminal import Terminal
@@ -17,6 +18,34 @@ from tests.support.terminal import Terminal
 @pytest.fixture
 def terminal(tmp_path):
     return Terminal(tmp_path)
+
+
+@pytest.fixture
+def abroad(terminal):
+    """Real-looking credentials, and a proxy to the world that counts who asks it."""
+    account = {
+        "type": "authorized_user",
+        "client_id": "1.apps.googleusercontent.com",
+        "client_secret": "looks-real",
+        "refresh_token": "1//looks-real",
+    }
+    file = terminal.folder / "application_default_credentials.json"
+    file.write_text(json.dumps(account))
+    with HttpServer(lambda asked: Said(502)) as server:
+        terminal.environment |= {
+            "GOOGLE_APPLICATION_CREDENTIALS": str(file),
+            "CLOUDSDK_CONFIG": str(terminal.folder),
+            "HTTPS_PROXY": server.url,
+            "HTTP_PROXY": server.url,
+        }
+        yield server
+
+
+@pytest.mark.timeout(200)
+def test_a_rehearsal_asks_nobody_beyond_this_machine(terminal, abroad):
+    rehearse(terminal, "cpu-only.yaml")
+
+    assert abroad.connections == 0
 
 
 @pytest.mark.timeout(200)
