@@ -1,0 +1,69 @@
+"""A driver that makes nothing and remembers what it was asked for."""
+
+from __future__ import annotations
+
+from iris.emulator.machines import Vm
+
+
+class FakeDriver:
+    """Addresses are real ones of 127.9.0.0/24, VMs are words."""
+
+    def __init__(self) -> None:
+        self.up: dict[str, Vm] = {}
+        self.calls: list[tuple[str, str]] = []
+        self.console = b"a first line\nand a second one\n"
+        self.guests: dict[str, dict[str, str]] = {}
+        self._places: dict[str, int] = {}
+
+    def take_address(self, vm_id: str) -> tuple[str, str]:
+        place = self._places.setdefault(vm_id, len(self._places))
+        return f"127.9.0.{2 + place}", f"127.9.0.{130 + place}"
+
+    def boot(self, vm: Vm) -> None:
+        self.calls.append(("boot", vm.id))
+        self.up[vm.id] = vm
+
+    def update(self, vm: Vm) -> None:
+        self.calls.append(("update", vm.id))
+        self.up[vm.id] = vm
+
+    def stop(self, vm_id: str, *, notice: float = 0.0, preempted: bool = False) -> None:
+        self.calls.append(("preempt" if preempted else "stop", vm_id))
+        self.up.pop(vm_id, None)
+
+    def reset(self, vm_id: str) -> None:
+        self.calls.append(("reset", vm_id))
+
+    def maintain(self, vm_id: str, event: str) -> None:
+        self.calls.append((event, vm_id))
+
+    def kill_processes(self, vm_id: str) -> None:
+        self.calls.append(("kill", vm_id))
+
+    def cut_ssh(self, vm_id: str = "") -> int:
+        self.calls.append(("cut", vm_id))
+        return 0
+
+    def delete(self, vm_id: str) -> None:
+        self.calls.append(("delete", vm_id))
+        self.up.pop(vm_id, None)
+
+    def delete_disk(self, disk_id: str) -> None:
+        self.calls.append(("delete disk", disk_id))
+
+    def serial(self, vm_id: str) -> bytes:
+        return self.console
+
+    def guest_attributes(self, vm_id: str) -> dict[str, dict[str, str]]:
+        return self.guests
+
+    def running(self) -> frozenset[str]:
+        return frozenset(self.up)
+
+    def restore(self, vms: tuple[Vm, ...]) -> None:
+        self.calls += [("restore", vm.id) for vm in vms]
+        self.up |= {vm.id: vm for vm in vms}
+
+    def close(self, *, end_all: bool) -> None:
+        self.calls.append(("close", str(end_all)))
+        self.up.clear()
