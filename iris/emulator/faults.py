@@ -38,6 +38,7 @@ class FaultKind(StrEnum):
     LATE_OPERATION = "late-operation"  # done `seconds` after READY; 0 never
     BARE_ENDPOINTS = "bare-endpoints"  # networkEndpoints missing while CREATING
     UNKNOWN_STATE = "unknown-state"
+    OWN_METADATA_TYPE = "own-metadata-type"  # operations carry v2's own Any type
     SMALL_PAGES = "small-pages"  # pages of one entry
     UNREACHABLE_ZONE = "unreachable-zone"  # `unreachable` set in lists
     SUSPENDED = "suspended"  # a queued resource, by the service

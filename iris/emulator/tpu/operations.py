@@ -9,6 +9,7 @@ from msgspec.structs import replace
 
 from iris.emulator.core import Core
 from iris.emulator.errors import missing
+from iris.emulator.faults import FaultKind
 from iris.emulator.tpu.records import Json, Operation
 
 # What the live service sends, and what the client's own definitions say.
@@ -21,7 +22,6 @@ class Operations:
     """All operations; use it under the core's lock."""
 
     def __init__(self, core: Core) -> None:
-        self.metadata_type = COMMON
         self._core = core
         self._shelf = core.shelf("tpu-operation", Operation)
 
@@ -84,8 +84,9 @@ class Operations:
 
     def view(self, operation: Operation) -> Json:
         """As the API writes it."""
+        own = self._core.faults.take(FaultKind.OWN_METADATA_TYPE, api="tpu")
         metadata: Json = {
-            "@type": self.metadata_type,
+            "@type": OWN if own else COMMON,
             "createTime": when(operation.created_at),
             "target": operation.target,
             "verb": operation.verb,
