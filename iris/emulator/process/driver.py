@@ -35,6 +35,7 @@ class ProcessDriver:
         self.network = Network(folder)
         self.ssh = SshSide()
         self._lock = threading.Lock()
+        self._is_closed = False
         self._machines: dict[str, Machine] = {}
         self._leaving: set[Machine] = set()  # being deleted, on their own threads
 
@@ -132,8 +133,11 @@ class ProcessDriver:
             self._machine(vm).take_up()
 
     def close(self, *, end_all: bool) -> None:
-        """Stop serving; with `end_all` every VM ends and its folder goes."""
+        """Stop serving, once; with `end_all` every VM ends and its folder goes."""
         with self._lock:
+            if self._is_closed:
+                return
+            self._is_closed = True
             machines = [*self._machines.values(), *self._leaving]
             ids = list(self._machines)
         for vm_id in ids if end_all else ():

@@ -161,6 +161,19 @@ def test_a_driver_that_comes_back_takes_up_what_lives(
     assert processes_in(tmp_path) == []
 
 
+def test_a_driver_may_be_closed_twice_and_leaves_nothing(
+    driver: ProcessDriver, boot: Boot, tmp_path: Path
+) -> None:
+    vm = boot(FOREVER)
+    says(driver, vm, "up")
+
+    driver.close(end_all=True)
+    driver.close(end_all=False)
+
+    assert processes_in(tmp_path) == []
+    assert list((tmp_path / "emulator" / "vms").iterdir()) == []
+
+
 def test_two_drivers_never_share_an_address(
     driver: ProcessDriver, tmp_path: Path
 ) -> None:
