@@ -176,6 +176,10 @@ class Tpu:
             return self._again(lambda: self._call(method, {"name": path}))
         except NotFound:
             return None
+        except NotPermitted as error:
+            if is_closed_zone(error):
+                return None  # plain VMs lie in zones without TPUs too
+            raise
 
     def _start(self, method: str, request: Any) -> str:
         return str(self._call(method, request).operation.name)

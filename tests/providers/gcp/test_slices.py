@@ -252,3 +252,15 @@ def test_a_few_late_creates_are_watched_and_the_others_do_not_wait(project):
 
     assert said.count("refused") >= 4
     assert said.count("accepted") >= 1
+
+
+def test_a_plain_vm_is_deleted_twice_where_there_are_no_tpus(project):
+    provider, request = project.provider(), project.request("cpu")
+    provider.create_slice(request)
+    project.emulator.inject("zone-closed", api="tpu", zone=request.zone, times=0)
+
+    provider.delete_slice(request.name, request.zone)
+    eventually(lambda: provider.list_slices().slices == ())
+    provider.delete_slice(request.name, request.zone)
+
+    assert provider.list_leftovers() == ()
