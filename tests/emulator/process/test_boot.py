@@ -142,6 +142,7 @@ def test_a_driver_that_comes_back_takes_up_what_lives(
         former.boot(each)
     says(former, vm, "up")
     says(former, ended, "Finished")
+    eventually(lambda: len(processes_in(tmp_path)) == 4)
     before = {each.pid for each in processes_in(tmp_path)}
     former.close(end_all=False)
     assert {each.pid for each in processes_in(tmp_path)} == before
