@@ -22,7 +22,7 @@ import yaml
 from iris.config.kinds import Kind, Refused
 from iris.errors import BadClusterFile
 
-MOST_BYTES = 128 * 1024  # a file travels in a VM's attribute, which holds 256 KB
+MOST_BYTES = 200 * 1024  # packed, a file travels in an attribute of 256 KB
 _DEEPEST = 20  # the parser's own recursion has no bound
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 

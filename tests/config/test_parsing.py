@@ -107,7 +107,7 @@ def test_a_group_takes_the_scale_down_delay_of_the_autoscaler():
         ("!!python/object:os.system x", "line 1: could not determine"),
         ("[" * 50_000, "more than 20 levels deep"),
         ("a: &a [*a]", "a: unknown key"),
-        ("x" * 200_000, "larger than"),
+        ("x" * 300_000, "larger than"),
         ("name: mine\n", "the key 'provider' is missing"),
         (f"{MINIMAL}name: other\n", "line 5: the key 'name' stands twice, first in"),
         (f"{MINIMAL}worked: {{}}\n", "worked: unknown key; the nearest is 'worker'"),
