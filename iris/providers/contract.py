@@ -109,12 +109,17 @@ class HalfListed(Unavailable):
     Whoever knows nothing of it takes it for a list that failed, and is right.
     """
 
-    def __init__(
-        self, found: tuple[Leftover, ...], unlisted_zones: dict[str, str]
-    ) -> None:
+    found: tuple[Leftover, ...] = ()
+
+    @classmethod
+    def of(
+        cls, found: tuple[Leftover, ...], unlisted_zones: dict[str, str]
+    ) -> HalfListed:
+        """What was found, and why each other zone is not known."""
         words = "; ".join(f"{zone}: {why}" for zone, why in unlisted_zones.items())
-        super().__init__(f"not every zone could be listed: {words}")
-        self.found = found
+        made = cls(f"not every zone could be listed: {words}")
+        made.found = found
+        return made
 
 
 class Provider(Protocol):

@@ -44,7 +44,8 @@ def test_probe_discover_finds_it_and_exits_by_its_verdict(running, terminal):
 
     file = terminal.folder / "other.yaml"
     file.write_text(
-        "name: other\nprovider: {local: {}}\nscale_groups: {c: {cpus: 1, memory: 1GB}}\n"
+        "name: other\nprovider: {local: {}}\n"
+        "scale_groups: {c: {cpus: 1, memory: 1GB}}\n"
     )
     none = terminal.run("probe.discover", "--config", str(file), "--json")
     assert (none.status, json.loads(none.out)["verdict"]) == (1, "none")

@@ -48,7 +48,7 @@ class View:
         found = tuple(e for e in self.sky.left if self.uid in ("", e.cluster_uid))
         if self.sky.closed:
             seen = tuple(e for e in found if e.zone not in self.sky.closed)
-            raise HalfListed(seen, self.sky.closed)
+            raise HalfListed.of(seen, self.sky.closed)
         return found
 
     def list_slices(self):

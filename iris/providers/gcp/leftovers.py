@@ -58,7 +58,7 @@ class Leftovers:
                 found += some
                 unlisted |= closed
         if unlisted:
-            raise HalfListed(tuple(found), unlisted)
+            raise HalfListed.of(tuple(found), unlisted)
         return tuple(found)
 
     def delete(self, each: Leftover) -> None:
