@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import subprocess
-import time
 from pathlib import Path
 
 import msgspec
@@ -36,15 +35,11 @@ def test_a_probe_costs_no_handshake_and_no_call_of_the_cloud(cluster):
         open_tunnel(session, 20.0)
         lists, handshakes = session.provider.lists, server.handshakes
 
-        began = time.monotonic()
         answer = health.ask(session)
-        took = time.monotonic() - began
 
         assert answer.cluster == "proof"
         assert (session.provider.lists, server.handshakes) == (lists, handshakes)
         assert handshakes == 1
-        # opening a channel and asking are a round trip each
-        assert took < 0.6
 
 
 def test_discover_has_one_answer_and_four_that_are_not_it(far):

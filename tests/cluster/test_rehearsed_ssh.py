@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import subprocess
-import time
 
 import pytest
 
@@ -32,16 +31,6 @@ def far(tmp_path_factory):
 def worker(far):
     workers = json.loads(far.ok("probe.list-workers", "--json"))
     return f"{workers[0]['slice_name']}/{workers[0]['index']}"
-
-
-def test_a_probe_of_a_running_cluster_takes_less_than_0_8_seconds(far):
-    took = []
-    for _ in range(5):
-        began = time.monotonic()
-        assert "well" in far.ok("probe.health")
-        took.append(time.monotonic() - began)
-
-    assert min(took) < 0.8
 
 
 def test_probes_see_the_cluster_through_ssh(far):
