@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from iris.emulator.core import Delays
 from iris.emulator.quota import Limit
 from tests.emulator.conftest import PROJECT, ZONE, Cloud
 from tests.support.eventually import eventually
@@ -139,6 +140,17 @@ def test_a_preempted_slice_stays_listed_and_holds_its_name(cloud: Cloud):
     url = f"{cloud.tpus}/nodes?nodeId=s-1"
     assert cloud.ask("POST", url, BODY).status_code == 409
     assert cloud.driver.up == {}
+
+
+def test_a_slice_is_taken_though_it_does_not_say_ready_yet(cloud: Cloud):
+    cloud.core.delays = Delays(tpu_ready=3600.0)
+    operation = create(cloud)
+    eventually(lambda: len(cloud.driver.up) == 4)
+
+    cloud.fault("preemption", name="s-1")
+
+    eventually(lambda: get(cloud)["state"] == "PREEMPTED")
+    assert ended(cloud, operation)["error"]["code"] == 3
 
 
 def test_metadata_is_updated_when_it_is_ready_and_only_by_a_known_mask(cloud: Cloud):

@@ -72,7 +72,8 @@ class Fates:
         """Faults that take what lives, once their time has come."""
         kinds = (FaultKind.PREEMPTION, FaultKind.MAINTENANCE, FaultKind.SSH_CUT)
         for tpu in self._slices.all():
-            if tpu.state != State.READY:
+            # its VMs boot, and may be taken, before the slice says READY
+            if not tpu.is_booted or tpu.state not in (State.CREATING, State.READY):
                 continue
             fault = self._slices.take(tpu, "", *kinds)
             if fault is not None:
@@ -98,10 +99,22 @@ class Fates:
             self._core.driver.stop(vm.id, notice=notice, preempted=True)
 
         def taken_back(now: TpuSlice) -> None:
-            now = self._slices.put(replace(now, state=State.PREEMPTED))
+            if now.operation:
+                words = "update is not supported while in state PREEMPTED"
+                status = {"code": 3, "message": words}
+                self._operations.end(now.operation, error=status)
+            gone = replace(now, state=State.PREEMPTED, operation="")
+            now = self._slices.put(gone)
             self._slices.on_preempted(now)
 
-        self._slices.later(notice, tpu, taken_back)
+        def due() -> None:
+            now = self._slices.find(tpu.project, tpu.zone, tpu.name)
+            # READY meanwhile or not, it is taken; deleted meanwhile, it is not
+            is_there = now is not None and now.id == tpu.id
+            if now is not None and is_there and now.state != State.DELETING:
+                taken_back(now)
+
+        self._core.later.after(notice, due)
 
     def _require_idle(self, tpu: TpuSlice) -> TpuSlice:
         if tpu.state not in _IDLE or tpu.operation:
