@@ -13,7 +13,7 @@ from iris.errors import CloudError, RateLimited, Unavailable, Unknown
 
 log = logging.getLogger(__name__)
 
-CREATE, DELETE, ANNOUNCE = "create", "delete", "announce"
+CREATE, DELETE, ANNOUNCE, WATCH = "create", "delete", "announce", "watch"
 # Refusals that say nothing about the slice itself: the same call is made again.
 PASSING = (RateLimited, Unavailable, Unknown)
 
@@ -54,7 +54,7 @@ class Asking:
     def may_ask(self, verb: str, name: str) -> bool:
         """Is nothing under way about the slice, and the last answer old enough?"""
         # a deletion waits for the answer of the creation that it undoes
-        verbs = (CREATE, DELETE, ANNOUNCE)
+        verbs = (CREATE, DELETE, ANNOUNCE, WATCH)
         if any(self._calls.is_under_way(f"{each} {name}") for each in verbs):
             return False
         asked = self._asked.get((verb, name))
@@ -70,6 +70,10 @@ class Asking:
         again_at = self._clock.now() + self._pace.delete_again
         self._asked[verb, name] = _Asked(again_at, is_accepted=True)
         return former is None or not former.is_accepted
+
+    def again_in(self, verb: str, name: str, seconds: float) -> None:
+        """All is well so far: ask again after a pause."""
+        self._asked[verb, name] = _Asked(self._clock.now() + seconds)
 
     def failed(self, verb: str, name: str, error: CloudError) -> None:
         """A passing fault, or a deletion refused: ask again after a pause."""

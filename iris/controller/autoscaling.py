@@ -20,6 +20,7 @@ from iris.controller.asking import (
     CREATE,
     DELETE,
     PASSING,
+    WATCH,
     Asking,
     Pace,
     words_of,
@@ -28,6 +29,7 @@ from iris.controller.calls import CallPort, Outcome
 from iris.controller.scheduling import earliest
 from iris.controller.sighting import sighted
 from iris.controller.state import State
+from iris.controller.watching import Watching
 from iris.domain.fleet import Slice
 from iris.domain.states import SliceState
 from iris.errors import CloudError, NotFound, NotThere
@@ -48,7 +50,9 @@ LISTING = "list"  # the key of the call that lists
 class SliceProvider(Protocol):
     """The half of a provider that the controller needs."""
 
-    def create_slice(self, request: SliceRequest) -> None: ...
+    def create_slice(self, request: SliceRequest) -> str: ...
+
+    def creation_error(self, creation: str, zone: str) -> CloudError | None: ...
 
     def delete_slice(self, name: str, zone: str) -> None: ...
 
@@ -81,6 +85,7 @@ class Autoscaling:
         self._pace = pace
         self._asking = Asking(calls, clock, pace)
         self._announcing = Announcing(provider, self._asking, controller_url)
+        self._watching = Watching(provider, self._asking, self._refuse)
         self._orphans: dict[str, Orphan] = {}  # those whose end was asked for
         self._sighted: Sighted | None = None  # the listing that this turn judges
         self._complaint = ""  # what was wrong with the last listing
@@ -125,7 +130,9 @@ class Autoscaling:
             if verb == LISTING:
                 self._take_listing(outcome)
             elif verb == CREATE:
-                self._take_create(name, outcome.error)
+                self._take_create(name, outcome)
+            elif verb == WATCH:
+                self._watching.take(name, outcome)
             elif verb == ANNOUNCE:
                 self._announcing.take(name, outcome.error)
             else:
@@ -151,9 +158,10 @@ class Autoscaling:
             log.warning('listing is not whole because="%s"', complaint)
         self._complaint = complaint
 
-    def _take_create(self, name: str, error: CloudError | None) -> None:
+    def _take_create(self, name: str, outcome: Outcome) -> None:
+        error = outcome.error
         if error is None:
-            self._state.slice_accepted(name)
+            self._state.slice_accepted(name, str(outcome.answer or ""))
             log.info("slice created slice=%s", name)
         elif isinstance(error, PASSING):
             self._asking.failed(CREATE, name, error)
@@ -189,8 +197,8 @@ class Autoscaling:
             "slices",
         )
         plan = replace(plan, orphans=self._new_orphans(plan))
-        if plan.moves or plan.sightings or plan.orphans:
-            fields = ("moves", "sightings", "orphans")
+        fields = ("moves", "sightings", "releases", "orphans")
+        if any(getattr(plan, field) for field in fields):
             commit_around(self._state.commit_lifecycle, plan, fields)
         for move in plan.moves:
             name, because = move.slice_name, move.because
@@ -256,6 +264,7 @@ class Autoscaling:
             if self._asking.may_ask(DELETE, orphan.slice_name):
                 self._delete(orphan.slice_name, orphan.zone)
         self._announcing.ask()
+        self._watching.ask(slices)
         self._asking.keep_only({each.name for each in slices} | set(self._orphans))
         self._list(slices)
 

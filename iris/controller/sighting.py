@@ -19,6 +19,7 @@ def sighted(listing: Listing) -> Sighted:
                 phase=each.phase.value,
                 created_at=each.created_at,
                 words=each.words,
+                is_over=each.is_over,
             )
             for each in listing.slices
         ),

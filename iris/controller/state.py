@@ -201,10 +201,10 @@ class State(Kernel):
                 ),
             )
 
-    def slice_accepted(self, name: str) -> None:
-        """The create call succeeded."""
+    def slice_accepted(self, name: str, creation: str = "") -> None:
+        """The create call succeeded; what it began may fail later."""
         with self._change() as change:
-            slices.accept_slice(change, name)
+            slices.accept_slice(change, name, creation)
 
     def slice_refused(
         self, name: str, error: CloudError, backoff: Backoff | None

@@ -14,7 +14,7 @@ from iris.domain.fleet import ScaleGroup, Slice
 from iris.domain.jobs import Attempt
 from iris.domain.states import SLICE_COMING, SliceState, WorkerState
 from iris.planning.orphans import Seen, Sighted, find_orphans
-from iris.planning.plans import LifecyclePlan, Sighting, SliceMove
+from iris.planning.plans import LifecyclePlan, Release, Sighting, SliceMove
 from iris.planning.snapshot import Snapshot, WorkerLoad
 
 __all__ = ["Seen", "Sighted", "plan_lifecycle"]
@@ -66,6 +66,7 @@ def plan_lifecycle(
     return LifecyclePlan(
         moves=tuple(moves),
         sightings=tuple(look.sighting for look in looks if look.sighting),
+        releases=tuple(filter(None, (_release(look) for look in looks))),
         orphans=orphans,
         next_at=min((at for at in times if at > now), default=0.0),
     )
@@ -120,6 +121,16 @@ def deadline(row: Slice, group: ScaleGroup | None, stalled_until: float) -> floa
 def _own(row: Slice, seen: Seen | None) -> Seen | None:
     # identity is name plus uid: a namesake says nothing about this slice
     return seen if seen is not None and seen.uid == row.uid else None
+
+
+def _release(look: _Look) -> Release | None:
+    """A slice that is still listed may have stopped working for good."""
+    if look.seen is None or not look.seen.is_over:
+        return None
+    if not any(load.live for load in look.loads):
+        return None
+    words = look.seen.words or look.seen.phase
+    return Release(look.slice.name, f"the cloud says that it works no more: {words}")
 
 
 def _sighting(

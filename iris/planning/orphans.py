@@ -23,6 +23,7 @@ class Seen(msgspec.Struct, frozen=True):
     phase: str  # "creating", "up", "stopped", "preempted", "deleting", "unclear"
     created_at: float = 0.0
     words: str = ""
+    is_over: bool = False  # all that ran on it has ended, by the cloud's word
 
 
 class Sighted(msgspec.Struct, frozen=True):

@@ -95,6 +95,13 @@ class Sighting(msgspec.Struct, frozen=True):
     seen: bool
 
 
+class Release(msgspec.Struct, frozen=True):
+    """A slice on which nothing runs any more, by the cloud's own word."""
+
+    slice_name: str
+    because: str
+
+
 class Orphan(msgspec.Struct, frozen=True):
     """A resource of this cluster without a row, to be deleted."""
 
@@ -108,6 +115,7 @@ class LifecyclePlan(msgspec.Struct, frozen=True):
 
     moves: tuple[SliceMove, ...] = ()
     sightings: tuple[Sighting, ...] = ()
+    releases: tuple[Release, ...] = ()
     orphans: tuple[Orphan, ...] = ()
     next_at: float = 0.0
 

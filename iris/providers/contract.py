@@ -14,7 +14,7 @@ import msgspec
 
 from iris.domain.endpoints import Endpoints
 from iris.domain.fleet import ScaleGroup
-from iris.errors import Unavailable
+from iris.errors import CloudError, Unavailable
 
 
 class Surroundings(msgspec.Struct, frozen=True):
@@ -59,6 +59,7 @@ class CloudSlice(msgspec.Struct, frozen=True):
     created_at: float  # seconds since the epoch, 0 where the cloud does not say
     words: str = ""  # the cloud's own, where something is wrong
     controller_url: str = ""  # as its VMs are told; empty: they find it themselves
+    is_over: bool = False  # all that ran on its VMs has ended, by the cloud's word
 
 
 class Listing(msgspec.Struct, frozen=True):
@@ -130,8 +131,17 @@ class Provider(Protocol):
 
     # -- what the controller needs -------------------------------------------
 
-    def create_slice(self, request: SliceRequest) -> None:
-        """Ask for a slice; done already under the same uid is success."""
+    def create_slice(self, request: SliceRequest) -> str:
+        """Ask for a slice; done already under the same uid is success.
+
+        Returns the creation's own name where it may still fail, empty otherwise.
+        """
+
+    def creation_error(self, creation: str, zone: str) -> CloudError | None:
+        """What a creation ended with, None while it goes on or if it went well.
+
+        Raises CloudError where the question itself fails.
+        """
 
     def delete_slice(self, name: str, zone: str) -> None:
         """Ask for its end; absence is success. The listing confirms it."""

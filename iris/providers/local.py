@@ -13,7 +13,7 @@ from contextlib import contextmanager
 
 from iris.clock import Clock
 from iris.config import ClusterConfig
-from iris.errors import NotFound, Rejected, Unavailable
+from iris.errors import CloudError, NotFound, Rejected, Unavailable
 from iris.paths import iris_home
 from iris.providers._local_controller import ZONE, LocalController
 from iris.providers._local_slices import LocalSlices
@@ -58,8 +58,12 @@ class Provider:
     # -- what the controller needs -------------------------------------------
 
     @_in_the_clouds_words()
-    def create_slice(self, request: SliceRequest) -> None:
+    def create_slice(self, request: SliceRequest) -> str:
         self._slices.create(request, self._cluster_uid or self._controller.uid())
+        return ""  # what can go wrong has gone wrong by now
+
+    def creation_error(self, creation: str, zone: str) -> CloudError | None:
+        return None
 
     @_in_the_clouds_words()
     def delete_slice(self, name: str, zone: str) -> None:

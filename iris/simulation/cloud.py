@@ -7,41 +7,12 @@ from functools import partial
 
 from iris.domain.fleet import ScaleGroup
 from iris.domain.jobs import Capacity
-from iris.errors import (
-    AlreadyExists,
-    CloudError,
-    NoQuota,
-    NotFound,
-    NotPermitted,
-    OutOfCapacity,
-    QuotaFull,
-    RateLimited,
-    Rejected,
-    Unavailable,
-    Unknown,
-)
+from iris.errors import AlreadyExists, CloudError, OutOfCapacity
 from iris.providers.contract import CloudSlice, Listing, Phase, SliceRequest
 from iris.simulation.faults import Weather
+from iris.simulation.refusals import DONE_AND_YET, PASSING, REFUSALS
 from iris.simulation.workers import SimulatedVm
 from iris.simulation.world import HOUR, MINUTE, World
-
-# How often each reason to refuse a creation is met, relative to the others.
-REFUSALS: tuple[tuple[type[CloudError], str, float], ...] = (
-    (OutOfCapacity, "there is no more capacity in the zone", 60),
-    (QuotaFull, "quota TPUV5sLitepodServing exceeded", 30),
-    (NotPermitted, "the caller does not have permission", 4),
-    (Rejected, "the request is invalid", 3),
-    (NotFound, "the zone does not know this type", 2),
-    (NoQuota, "the quota for this type is 0", 1),
-)
-PASSING: tuple[CloudError, ...] = (
-    Unavailable("the service is currently unavailable"),
-    RateLimited("too many requests"),
-)
-DONE_AND_YET: tuple[CloudError, ...] = (
-    Unavailable("deadline exceeded"),
-    Unknown("the connection was closed in the middle of the answer"),
-)
 
 
 class Resource:
@@ -86,6 +57,7 @@ class SimulatedCloud:
         self._stockouts: dict[str, float] = {}  # zone -> when it ends
         self.resources: dict[str, Resource] = {}
         self.recent: list[Resource] = []  # gone, but stale listings show them
+        self._late_refusals: dict[str, CloudError] = {}
         self.zones: tuple[str, ...] = ()
         self.created = 0
 
@@ -96,13 +68,13 @@ class SimulatedCloud:
 
     # -- the contract --------------------------------------------------------------
 
-    def create_slice(self, request: SliceRequest) -> None:
+    def create_slice(self, request: SliceRequest) -> str:
         self._maybe_refuse_passing()
         known = self.resources.get(request.name)
         if known is not None:
             if known.uid != request.uid:
                 raise AlreadyExists(f"{request.name} exists")
-            return
+            return ""
         self._maybe_refuse(request)
         if self._weather.strikes(self._weather.faults.create_queued):
             # uncancelled, and granted when nobody waits for it any more
@@ -111,6 +83,11 @@ class SimulatedCloud:
             raise self._weather.chance.choice(PASSING)
         self._create(request)
         self._maybe_lose_the_answer()
+        return request.name
+
+    def creation_error(self, creation: str, zone: str) -> CloudError | None:
+        self._maybe_refuse_passing()
+        return self._late_refusals.get(creation)
 
     def delete_slice(self, name: str, zone: str) -> None:
         self._maybe_refuse_passing()
@@ -190,10 +167,7 @@ class SimulatedCloud:
         if self._weather.strikes(faults.create_slow):
             seconds = self._weather.between(10 * MINUTE, 40 * MINUTE)
         if self._weather.strikes(faults.create_fails):
-            words = "the VM could not be started"
-            self._world.after(
-                seconds, lambda: self.stop(resource, Phase.STOPPED, words)
-            )
+            self._world.after(seconds, lambda: self._fail_to_come(resource))
             return
         self._world.after(seconds, lambda: self._come_up(resource, request))
         if request.group.capacity is Capacity.SPOT:
@@ -201,6 +175,15 @@ class SimulatedCloud:
                 self._weather.gap(faults.preemption_gap),
                 lambda: self._preempt(resource),
             )
+
+    def _fail_to_come(self, resource: Resource) -> None:
+        """It stays as a thing that stopped, or goes, and the operation says why."""
+        if self._weather.strikes(0.5):
+            self.stop(resource, Phase.STOPPED, "the VM could not be started")
+        elif resource.phase is Phase.CREATING:
+            words = f"no more capacity in {resource.zone}"
+            self._late_refusals[resource.name] = OutOfCapacity(words)
+            self._vanish(resource)
 
     def _come_up(self, resource: Resource, request: SliceRequest) -> None:
         if resource.phase is not Phase.CREATING:
@@ -274,6 +257,7 @@ class SimulatedCloud:
             phase=phase,
             created_at=resource.created_at,
             words=resource.words,
+            is_over=phase in (Phase.STOPPED, Phase.PREEMPTED),
         )
 
     def _await_stockout(self, zone: str) -> None:

@@ -8,9 +8,7 @@ import pytest
 from msgspec.structs import replace
 
 from iris.controller.asking import Pace
-from iris.controller.autoscaling import Autoscaling
 from iris.controller.journal import Journal
-from iris.domain.fleet import Slice
 from iris.domain.states import SliceState, WorkerState
 from iris.errors import (
     CloudError,
@@ -21,49 +19,10 @@ from iris.errors import (
     Unknown,
 )
 from iris.planning.orphans import LISTING_LAG, ORPHAN_GRACE
-from tests.support.calls import FakeCalls, FakeCloud
-from tests.support.fleet import CPU, Fleet
+from tests.support.autoscaled import Cluster
+from tests.support.fleet import CPU
 
 PACE = Pace()
-
-
-class Cluster:
-    """A fleet, its autoscaler, and the cloud under it."""
-
-    def __init__(self) -> None:
-        self.fleet = Fleet()
-        self.calls = FakeCalls()
-        self.cloud = FakeCloud(self.fleet.clock.now)
-        self.open()
-
-    def open(self) -> None:
-        """A controller that remembers nothing but its State."""
-        self.autoscaling = Autoscaling(
-            self.fleet.state,
-            self.cloud,
-            self.calls,
-            self.fleet.clock,
-            controller_url="http://127.0.0.1:1",
-        )
-
-    def turn(self, after: float = 0.0) -> float:
-        self.fleet.clock.advance(after)
-        return self.autoscaling.autoscale_once()
-
-    def turn_and_answer(self, after: float = 0.0) -> list[str]:
-        """One turn, the calls it starts, and a turn that hears their answers."""
-        self.turn(after)
-        made = self.calls.run()
-        self.turn()
-        return made
-
-    def slices(self) -> list[Slice]:
-        with self.fleet.state.reading() as tables:
-            return list(tables.slices.values())
-
-    def slice(self) -> Slice:
-        (found,) = self.slices()
-        return found
 
 
 @pytest.fixture

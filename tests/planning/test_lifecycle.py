@@ -17,7 +17,7 @@ from iris.planning.orphans import (
     Seen,
     Sighted,
 )
-from iris.planning.plans import LifecyclePlan, Orphan, Sighting
+from iris.planning.plans import LifecyclePlan, Orphan, Release, Sighting
 from tests.support.builders import (
     NOW,
     a_gang,
@@ -80,6 +80,20 @@ def test_what_the_cloud_says_moves_a_slice(state: S, phase: str, to: S | None) -
     workers = workers_of(row, CPU, live=1)
 
     assert moved_to(plan(row, seen(row, phase), workers=workers)) == to
+
+
+@pytest.mark.parametrize("state", [S.READY, S.DRAINING, S.DELETING])
+def test_what_ran_on_a_slice_that_is_over_waits_for_no_absence(state: S) -> None:
+    row = a_slice(CPU, state=state, created_at=NOW - 90, booting_at=NOW - 80)
+    busy, idle = workers_of(row, CPU, live=1), workers_of(row, CPU, live=0)
+    over = seen(row, "preempted", words="PREEMPTED", is_over=True)
+
+    because = "the cloud says that it works no more: PREEMPTED"
+    assert plan(row, over, workers=busy).releases == (Release(row.name, because),)
+    assert plan(row, over, workers=idle).releases == ()
+    assert plan(row, seen(row, "preempted"), workers=busy).releases == ()
+    namesake = replace(over, uid="somebody-else")
+    assert plan(row, namesake, workers=busy).releases == ()
 
 
 def test_no_listing_asks_for_a_move_that_the_table_has_not() -> None:

@@ -94,7 +94,7 @@ def test_work_that_never_ends_is_noticed():
             lambda: simulation.controller.drain_cluster("nobody"),
         )
 
-    result = simulate(1, 0.1, sabotage=drain_for_good)
+    result = simulate(2, 0.1, sabotage=drain_for_good)
 
     assert "never ends" in result.broken
 

@@ -51,12 +51,19 @@ class FakeCloud:
     def __init__(self, now: Callable[[], float]) -> None:
         self.slices: dict[str, CloudSlice] = {}
         self.errors: list[CloudError] = []
+        self.failed_creations: dict[str, CloudError] = {}
         self.ignores_deletions = False
+        self.phase = Phase.UP  # of what is created
         self._now = now
 
-    def create_slice(self, request: SliceRequest) -> None:
+    def create_slice(self, request: SliceRequest) -> str:
         self._complain()
         self.add(request.name, request.uid, request.group.name, request.zone)
+        return f"creation-of-{request.name}"
+
+    def creation_error(self, creation: str, zone: str) -> CloudError | None:
+        self._complain()
+        return self.failed_creations.get(creation)
 
     def delete_slice(self, name: str, zone: str) -> None:
         self._complain()
@@ -74,7 +81,7 @@ class FakeCloud:
 
     def add(self, name: str, uid: str, group: str, zone: str) -> None:
         """A resource of this cluster, whoever asked for it."""
-        self.slices[name] = CloudSlice(name, uid, group, zone, Phase.UP, self._now())
+        self.slices[name] = CloudSlice(name, uid, group, zone, self.phase, self._now())
 
     def _complain(self) -> None:
         if self.errors:

@@ -78,13 +78,16 @@ def _request(change: Change, create: Create, cluster: str) -> Slice:
     return slice_
 
 
-def accept_slice(change: Change, name: str) -> None:
+def accept_slice(change: Change, name: str, creation: str) -> None:
     """The cloud took the create call; a worker may have been quicker."""
-    slice_ = change.slice(name)
+    known = change.slice(name)
+    slice_ = replace(known, creation=creation)
     if slice_.state is SliceState.REQUESTED:
         move_slice(change, slice_, SliceState.CREATING, "the cloud accepted it")
-    elif not slice_.created_at:
-        change.put_slice(replace(slice_, created_at=change.now))
+        return
+    slice_ = replace(slice_, created_at=slice_.created_at or change.now)
+    if slice_ != known:
+        change.put_slice(slice_)
 
 
 def refuse_slice(
@@ -105,6 +108,8 @@ def commit_lifecycle(change: Change, plan: LifecyclePlan) -> None:
             _move(change, move)
         except (NotThere, IllegalMove):
             continue  # it moved meanwhile; the next turn sees how
+    for release in plan.releases:
+        release_attempts(change, release.slice_name, release.because)
     for orphan in plan.orphans:
         change.event(
             "orphan found", because=orphan.because, slice_name=orphan.slice_name

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from iris.clock import Clock
 from iris.config import ClusterConfig
-from iris.errors import BadClusterFile
+from iris.errors import BadClusterFile, CloudError
 from iris.providers.contract import (
     ControllerMachine,
     ControllerRequest,
@@ -48,8 +48,11 @@ class Provider:
 
     # -- what the controller needs -------------------------------------------
 
-    def create_slice(self, request: SliceRequest) -> None:
-        self._slices.create(request, self._surroundings)
+    def create_slice(self, request: SliceRequest) -> str:
+        return self._slices.create(request, self._surroundings)
+
+    def creation_error(self, creation: str, zone: str) -> CloudError | None:
+        return self._slices.creation_error(creation, zone)
 
     def delete_slice(self, name: str, zone: str) -> None:
         self._slices.delete(name, zone)

@@ -108,6 +108,11 @@ class Compute:
         if operation is not None and (error := refusal_of_operation(operation)):
             raise error
 
+    def error_of(self, zone: str, operation: str) -> CloudError | None:
+        """What an operation ended with, None if it goes on or did not end badly."""
+        said = self.find(f"/zones/{zone}/operations/{operation}")
+        return refusal_of_operation(said) if said is not None else None
+
     def _held(self, zone: str, name: str, left: float) -> Json | None:
         path = f"/zones/{zone}/operations/{name}/wait"
         try:

@@ -30,6 +30,8 @@ _QUEUED_PHASES = {
     "SUSPENDED": Phase.PREEMPTED,
     "DELETING": Phase.DELETING,
 }
+# States in which nothing runs: what is suspended runs on when it is resumed.
+_ENDED_STATES = ("STOPPED", "TERMINATED", "PREEMPTED")
 _OVER = (Phase.STOPPED, Phase.PREEMPTED, Phase.DELETING)
 
 
@@ -53,6 +55,7 @@ def of_tpu(types: Any, each: Any, queued: Any) -> CloudSlice:
         created_at=seconds_of(each.create_time),
         words=words,
         controller_url=each.metadata.get(CONTROLLER_URL, ""),
+        is_over=state in _ENDED_STATES,
     )
 
 
@@ -111,4 +114,5 @@ def of_vm(vm: Json) -> CloudSlice:
         created_at=seconds_of(vm.get("creationTimestamp")),
         words="" if phase in (Phase.CREATING, Phase.UP) else str(vm.get("status")),
         controller_url="".join(urls),
+        is_over=vm.get("status") in _ENDED_STATES,
     )

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -11,7 +9,7 @@ from iris.bootstrapping import slice_attributes
 from iris.clock import Clock
 from iris.config import ClusterConfig
 from iris.domain.jobs import Capacity
-from iris.errors import AlreadyExists, Unavailable
+from iris.errors import AlreadyExists, CloudError, Unavailable
 from iris.providers.contract import Listing, SliceRequest, Surroundings
 from iris.providers.gcp import listed
 from iris.providers.gcp.asked import Asked, plain_vm, queued, tpu_slice
@@ -26,12 +24,6 @@ from iris.providers.gcp.labels import (
 )
 from iris.providers.gcp.tpu import Found, Tpu
 
-# Seconds for which a create is watched for its failure: a stockout is said after half
-# a minute or more. The workers tell of success.
-WATCH = 45.0
-# So many at once: what a zone has not, it has for none of them, and whoever is watched
-# holds one of the few threads that listings and deletions need too.
-WATCHED = 4
 LAG = 10.0  # seconds for which a new resource may be missing from a list
 
 
@@ -45,17 +37,23 @@ class Slices:
         self._uid = uid
         self._tpu = tpu
         self._compute = compute
-        self._watchers = threading.BoundedSemaphore(WATCHED)
 
-    def create(self, request: SliceRequest, surroundings: Surroundings) -> None:
-        """Ask for it, and hear of an early end. Raises what the cloud says."""
+    def create(self, request: SliceRequest, surroundings: Surroundings) -> str:
+        """Ask for it; the name of the operation. Raises what the cloud says."""
         ssh_keys = surroundings.ssh_keys
         attributes = slice_attributes(self._config, self._uid, request, ssh_keys)
         asked = Asked(self._config, self._uid, request, attributes)
         try:
-            self._ask(asked)
+            return self._ask(asked)
         except AlreadyExists as error:
             self._require_own(request, error)
+        return ""
+
+    def creation_error(self, creation: str, zone: str) -> CloudError | None:
+        """What an operation of `create` ended with, None if it did not end badly."""
+        if "/" in creation:  # Cloud TPU names operations by their whole path
+            return self._tpu.error_of(creation)
+        return self._compute.error_of(zone, creation)
 
     def delete(self, name: str, zone: str) -> None:
         """Ask for the end of whatever has the name; absence is success."""
@@ -129,27 +127,17 @@ class Slices:
         }
         self._compute.post(f"{path}/setMetadata", body)
 
-    def _ask(self, asked: Asked) -> None:
+    def _ask(self, asked: Asked) -> str:
         request, types = asked.request, self._tpu.types
         zone, name = request.zone, request.name
         if not request.group.accelerator:
             made = self._compute.insert(f"/zones/{zone}/instances", plain_vm(asked))
-            self._watch(lambda: self._compute.wait(zone, made, WATCH))
-        elif request.group.capacity is Capacity.QUEUED:
+            return str((made or {}).get("name", ""))
+        if request.group.capacity is Capacity.QUEUED:
             body = queued(types, asked, self._tpu.location(zone))
             self._tpu.create_queued(zone, name, body)
-        else:
-            made_by = self._tpu.create_slice(zone, name, tpu_slice(types, asked))
-            self._watch(lambda: self._tpu.watch(made_by, WATCH))
-
-    def _watch(self, look: Callable[[], None]) -> None:
-        """Raise what a create ends with, where not too many are watched already."""
-        if not self._watchers.acquire(blocking=False):
-            return
-        try:
-            look()
-        finally:
-            self._watchers.release()
+            return ""  # the queue's listing says what becomes of it
+        return self._tpu.create_slice(zone, name, tpu_slice(types, asked))
 
     def _require_own(self, request: SliceRequest, error: AlreadyExists) -> None:
         """Raise unless the name is taken by what was asked for."""

@@ -36,7 +36,6 @@ from iris.providers.gcp.sessions import find_credentials, keep_at_home
 GOOGLE = "https://tpu.googleapis.com"
 TIMEOUT = 30.0  # seconds for one answer
 READS, PAUSE = 4, 0.25  # tries of a read, seconds before the second; doubled each time
-LOOK = 1.0  # seconds between looks at an operation
 _NEVER = threading.Event()
 
 
@@ -117,25 +116,17 @@ class Tpu:
         mask = {"paths": ["metadata"]}
         self._start("update_node", {"node": body, "update_mask": mask})
 
-    def watch(self, operation: str, within: float) -> None:
-        """Raise what an operation ends with, if it ends badly within some time."""
-        until = self._clock.now() + within
-        while operation and self._clock.now() < until:
-            try:
-                said = self._operation(operation)
-            except (Unavailable, Unknown, NotFound):
-                return  # the listing tells
-            if said.done:
-                if said.HasField("error"):
-                    raise refusal_of_code(said.error.code, said.error.message)
-                return
-            self._clock.wait(_NEVER, LOOK)
-
-    def _operation(self, name: str) -> Any:
+    def error_of(self, operation: str) -> CloudError | None:
+        """What an operation ended with, None if it goes on or did not end badly."""
         from google.longrunning.operations_pb2 import GetOperationRequest
 
-        request = GetOperationRequest(name=name)
-        return self._call("get_operation", request)
+        try:
+            said = self._call("get_operation", GetOperationRequest(name=operation))
+        except NotFound:
+            return None  # it ended long ago: the listing tells
+        if not said.HasField("error"):
+            return None
+        return refusal_of_code(said.error.code, said.error.message)
 
     def _all(self, method: str, field: str) -> Found:
         found = Found([], {}, {})

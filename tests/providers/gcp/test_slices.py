@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
-
 import pytest
 
 from iris.domain.prices import slice_price
@@ -51,12 +49,20 @@ def test_asking_twice_makes_one(project, group):
         provider.create_slice(project.request(group, uid="s-2"))
 
 
-def test_a_stockout_that_comes_late_by_the_operation_is_out_of_capacity(project):
-    project.emulator.inject("stockout", zone="europe-west4-b")
+def error_of_creation(project, request):
+    provider = project.provider()
+    creation = provider.create_slice(request)
+    return eventually(lambda: provider.creation_error(creation, request.zone))
 
-    with pytest.raises(OutOfCapacity, match=r"no more capacity in the zone"):
-        project.provider().create_slice(project.request())
 
+@pytest.mark.parametrize("seconds", [0.0, 0.5])
+def test_a_stockout_is_told_by_the_operation_however_late(project, seconds):
+    project.emulator.inject("stockout", zone="europe-west4-b", seconds=seconds)
+
+    error = error_of_creation(project, project.request())
+
+    assert isinstance(error, OutOfCapacity)
+    assert "no more capacity in the zone" in str(error)
     project.provider().create_slice(project.request(zone="us-central1-a"))
     eventually(lambda: is_up(project))
     assert project.the_slice().zone == "us-central1-a"
@@ -65,8 +71,21 @@ def test_a_stockout_that_comes_late_by_the_operation_is_out_of_capacity(project)
 def test_a_stockout_of_plain_vms_is_out_of_capacity(project):
     project.emulator.inject("stockout", api="compute")
 
-    with pytest.raises(OutOfCapacity, match="does not have enough resources"):
-        project.provider().create_slice(project.request("cpu"))
+    error = error_of_creation(project, project.request("cpu"))
+
+    assert isinstance(error, OutOfCapacity)
+    assert "does not have enough resources" in str(error)
+
+
+@pytest.mark.parametrize("group", ["v5e", "cpu"])
+def test_a_creation_that_goes_well_has_no_error(project, group):
+    provider, request = project.provider(), project.request(group)
+    creation = provider.create_slice(request)
+
+    eventually(lambda: is_up(project))
+
+    assert provider.creation_error(creation, request.zone) is None
+    assert provider.creation_error(f"{creation}-forgotten", request.zone) is None
 
 
 @pytest.mark.parametrize(("group", "api"), [("v5e", "tpu"), ("cpu", "compute")])
@@ -234,24 +253,6 @@ def test_a_state_disk_of_another_cluster_is_taken_only_when_it_is_named(project)
 
     assert "--adopt c-1" in refused.value.hint
     assert taken.cluster_uid == "c-1"
-
-
-def test_a_few_late_creates_are_watched_and_the_others_do_not_wait(project):
-    project.emulator.inject("stockout", api="tpu", times=0, seconds=1.0)
-
-    def create(i: int) -> str:
-        try:
-            provider.create_slice(project.request(name=f"lab-{i}", uid=f"s-{i}"))
-        except OutOfCapacity:
-            return "refused"
-        return "accepted"
-
-    provider = project.provider()
-    with ThreadPoolExecutor(8) as pool:
-        said = list(pool.map(create, range(8)))
-
-    assert said.count("refused") >= 4
-    assert said.count("accepted") >= 1
 
 
 def test_a_plain_vm_is_deleted_twice_where_there_are_no_tpus(project):
