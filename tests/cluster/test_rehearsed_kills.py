@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-import json
 import signal
 
 import pytest
 import requests
 
 from tests.support.eventually import eventually
-from tests.support.machine import processes_in
-from tests.support.terminal import Terminal
+from tests.support.killing import (
+    OWNER,
+    clean_up,
+    kill_controller,
+    made,
+    of_controllers_vm,
+    rehearsing,
+)
 
 pytestmark = pytest.mark.heavy  # about a minute
 FILE = "eu-west4.yaml"
@@ -21,42 +26,8 @@ LONG = 60.0  # seconds
 
 @pytest.fixture
 def terminal(tmp_path):
-    """Somebody with an emulator; at the end nothing of it lives."""
-    made = Terminal(tmp_path)
-    made.ok("rehearse.start", "--config", FILE)
-    yield made
-    made.ok("rehearse.stop")
-    eventually(lambda: processes_in(tmp_path) == [])
-
-
-def emulator(terminal):
-    return json.loads((terminal.home / "emulator" / "emulator.json").read_bytes())
-
-
-def ledger(terminal):
-    """Every resource that ever was."""
-    url = f"{emulator(terminal)['admin_url']}ledger"
-    answer = requests.get(url, headers={"X-Iris-Admin": "1"}, timeout=10)
-    return answer.json()["resources"]
-
-
-def made(terminal, *kinds):
-    """How many of each kind there ever were."""
-    found = [row["kind"] for row in ledger(terminal)]
-    return [found.count(kind) for kind in kinds]
-
-
-def clean_up(terminal):
-    terminal.ok("cleanup", "--no-dry-run")
-    assert [row for row in ledger(terminal) if not row["deleted_at"]] == []
-
-
-def controllers(terminal):
-    return [
-        process
-        for process in processes_in(terminal.folder)
-        if "iris.controller" in " ".join(process.cmdline())
-    ]
+    with rehearsing(tmp_path, FILE) as made:
+        yield made
 
 
 @pytest.mark.parametrize("kind", ["disk", "vm"])
@@ -78,8 +49,7 @@ def test_a_controller_that_is_killed_while_a_slice_comes_makes_no_second_one(ter
     terminal.ok("job.run", *GANG, "--", "true")
     eventually(lambda: made(terminal, "slice") == [1])
 
-    for process in controllers(terminal):
-        process.kill()
+    kill_controller(terminal)
 
     terminal.ok("job.wait", "gang")
     assert made(terminal, "slice") == [1]
@@ -90,11 +60,8 @@ def test_a_controllers_vm_that_is_gone_is_made_anew_and_what_runs_goes_on(termin
     terminal.ok(*START)
     terminal.ok("job.run", *GANG, "--", "sh", "-c", "sleep 6; echo done")
     eventually(lambda: "4 running" in terminal.ok("job.list"), within=LONG)
-    said = emulator(terminal)
-    vms = f"{said['compute_url']}projects/hai-gcp-models/zones/europe-west4-b/instances"
-    owner = {"Authorization": "Bearer owner"}
-    gone = requests.delete(f"{vms}/iris-eu-controller", headers=owner, timeout=10)
-    gone.raise_for_status()
+    url = of_controllers_vm(terminal)
+    requests.delete(url, headers=OWNER, timeout=10).raise_for_status()
 
     terminal.ok("cluster.restart")
     terminal.ok("job.wait", "gang")
