@@ -42,6 +42,7 @@ class FaultKind(StrEnum):
     SMALL_PAGES = "small-pages"  # pages of one entry
     UNREACHABLE_ZONE = "unreachable-zone"  # `unreachable` set in lists
     SUSPENDED = "suspended"  # a queued resource, by the service
+    OPERATION_FORGOTTEN = "operation-forgotten"  # 404, as past its retention
 
 
 class Fault(
@@ -63,6 +64,94 @@ class Fault(
     notice: float = 0.0
     status: int = 503
 
+    def __post_init__(self) -> None:
+        """Raises ValueError for one that could never strike."""
+        objection = objection_to(self)
+        if objection:
+            raise ValueError(f"{self.kind}: {objection}")
+
+
+class _Reach(msgspec.Struct, frozen=True):
+    """What a fault of a kind may name; another word would never fit anything."""
+
+    apis: tuple[str, ...]
+    words: tuple[str, ...] = ()
+    verbs: tuple[str, ...] = ()
+
+
+_BOTH = ("compute", "tpu")
+_VERBS = ("create", "delete", "get", "list", "update", "operation")
+_REQUEST = _Reach(_BOTH, ("verb", "zone", "type", "name"), _VERBS)
+_CREATE = _Reach(_BOTH, ("verb", "zone", "type", "name"), ("create",))
+_LIVING = _Reach(_BOTH, ("zone", "type", "name"))
+_ONE_VM = ("zone", "type", "name", "worker")
+_REACH = {
+    FaultKind.STOCKOUT: _CREATE,
+    FaultKind.QUOTA: _CREATE,
+    FaultKind.NOT_PERMITTED: _REQUEST,
+    FaultKind.NOT_AUTHENTICATED: _REQUEST,
+    FaultKind.ZONE_CLOSED: _Reach(_BOTH, ("zone",)),
+    FaultKind.UNAVAILABLE: _REQUEST,
+    FaultKind.RATE_LIMITED: _REQUEST,
+    FaultKind.REPLY_LOST: _REQUEST,
+    FaultKind.REPLY_GARBLED: _REQUEST,
+    FaultKind.SLOW_REPLY: _REQUEST,
+    FaultKind.STALE_LIST: _Reach(_BOTH, ("verb", "zone"), ("list",)),
+    FaultKind.PREEMPTION: _LIVING,
+    FaultKind.MAINTENANCE: _LIVING,
+    FaultKind.DEAD_WORKER: _Reach(_BOTH, _ONE_VM),
+    FaultKind.PARTIAL_SLICE: _Reach(("tpu",), _ONE_VM),
+    FaultKind.NO_INDEX: _Reach(("tpu",), _ONE_VM),
+    FaultKind.LATE_METADATA: _Reach(("tpu", "compute", "metadata"), _ONE_VM),
+    FaultKind.METADATA_UNAVAILABLE: _Reach(("metadata",), ("zone", "type", "name")),
+    FaultKind.SSH_CUT: _LIVING,
+    FaultKind.PULL_DENIED: _Reach(("docker",), ("zone", "type", "name")),
+    FaultKind.PULL_FAILS: _Reach(("docker",), ("zone", "type", "name")),
+    FaultKind.LATE_OPERATION: _Reach(
+        ("tpu",), ("verb", "zone", "type", "name"), ("operation",)
+    ),
+    FaultKind.BARE_ENDPOINTS: _Reach(
+        ("tpu",), ("verb", "zone", "type", "name"), ("get",)
+    ),
+    FaultKind.UNKNOWN_STATE: _Reach(
+        ("tpu",), ("verb", "zone", "type", "name"), ("get",)
+    ),
+    FaultKind.OWN_METADATA_TYPE: _Reach(("tpu",)),
+    FaultKind.SMALL_PAGES: _Reach(_BOTH),
+    FaultKind.UNREACHABLE_ZONE: _Reach(("tpu",), ("zone",)),
+    FaultKind.SUSPENDED: _Reach(("tpu",), ("zone", "type", "name")),
+    FaultKind.OPERATION_FORGOTTEN: _Reach(
+        _BOTH, ("verb", "zone", "name"), ("operation",)
+    ),
+}
+_STATUSES = (429, 500, 502, 503)
+
+
+def objection_to(fault: Fault) -> str:
+    """Why a fault could never strike, empty if it may."""
+    reach = _REACH[fault.kind]
+    for word in ("verb", "zone", "type", "name", "worker"):
+        if getattr(fault, word) not in ("", None) and word not in reach.words:
+            known = ", ".join(("api", *reach.words))
+            return f"`{word}` names nothing here; it may name {known}"
+    for word, known_ones in (("api", reach.apis), ("verb", reach.verbs)):
+        pattern = getattr(fault, word)
+        if pattern and not fnmatch.filter(known_ones, pattern):
+            return f"`{word}: {pattern}` fits none of {', '.join(known_ones)}"
+    return _objection_to_words(fault, reach)
+
+
+def _objection_to_words(fault: Fault, reach: _Reach) -> str:
+    is_create = not fault.verb or fnmatch.fnmatchcase("create", fault.verb)
+    if reach is _REQUEST and fault.type and not is_create:
+        return "only a create names a `type`: leave it out, or say `verb: create`"
+    if fault.kind is FaultKind.UNAVAILABLE and fault.status not in _STATUSES:
+        known = ", ".join(map(str, _STATUSES))
+        return f"`status: {fault.status}` is none of {known}"
+    if fault.until and fault.until <= fault.after:
+        return f"`until: {fault.until:g}` is over before `after: {fault.after:g}`"
+    return ""
+
 
 class Strike(msgspec.Struct, frozen=True):
     """A fault that struck, for the report."""
@@ -77,6 +166,10 @@ class _Planned(msgspec.Struct):
     fault: Fault
     planned_at: float
     left: int
+
+    @property
+    def begins_at(self) -> float:
+        return self.planned_at + self.fault.after
 
 
 class Faults:
@@ -144,8 +237,9 @@ class Faults:
 def _fits(
     planned: _Planned, facts: dict[str, str], worker: int | None, now: float
 ) -> bool:
-    fault, passed = planned.fault, now - planned.planned_at
-    if passed < fault.after or (fault.until and passed > fault.until):
+    fault = planned.fault
+    is_over = fault.until and now > planned.planned_at + fault.until
+    if now < planned.begins_at or is_over:
         return False
     if fault.worker is not None and worker != fault.worker:
         return False
