@@ -68,17 +68,20 @@ class Access:
             raise Refusal("required", "Request had expired authentication.")
         return minted.caller
 
-    def require(self, caller: Caller, project: str, permission: str) -> None:
-        """Raises a 403 where the caller may not, or its token is not good for that."""
+    def require(
+        self, caller: Caller, project: str, permission: str, words: str = ""
+    ) -> None:
+        """Raises a 403 where the caller may not, or its token is not good for that.
+
+        `words` are an API's own for a permission that is missing.
+        """
         if CLOUD_PLATFORM not in caller.scopes:
-            words = "Request had insufficient authentication scopes."
-            raise Refusal("forbidden", words)
+            narrow = "Request had insufficient authentication scopes."
+            raise Refusal("forbidden", narrow)
         foreign = caller.project and caller.project != project
         if foreign or not self.holds(caller.email, permission):
-            raise Refusal(
-                "forbidden",
-                f"Required '{permission}' permission for 'projects/{project}'",
-            )
+            usual = f"Required '{permission}' permission for 'projects/{project}'"
+            raise Refusal("forbidden", words or usual)
 
     def holds(self, email: str, permission: str) -> bool:
         """Has the account the permission?"""

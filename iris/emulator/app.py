@@ -8,39 +8,27 @@ import threading
 from contextlib import suppress
 from typing import Any
 
+import msgspec
 from flask import Flask, Response, g, jsonify, request
 from werkzeug.exceptions import HTTPException
 
 from iris.emulator.admin import blueprint as admin_blueprint
+from iris.emulator.asked import api_of, asked_now, denied_words
 from iris.emulator.compute.api import blueprint as compute_blueprint
-from iris.emulator.errors import Refusal, kind_of_status, missing
+from iris.emulator.errors import Refusal, kind_of_status, missing, too_many_calls
 from iris.emulator.faults import Fault, FaultKind
 from iris.emulator.parts import Parts
 from iris.emulator.rights import blueprint as rights_blueprint
 from iris.emulator.tpu.api import blueprint as tpu_blueprint
 
 _LOG = logging.getLogger(__name__)
-_VERBS = {"GET": "get", "DELETE": "delete", "POST": "create", "PATCH": "update"}
+RATE_LIMITED = 429
 _NEVER = threading.Event()
 _BEFORE = (
     FaultKind.UNAVAILABLE,
     FaultKind.RATE_LIMITED,
     FaultKind.NOT_AUTHENTICATED,
     FaultKind.NOT_PERMITTED,
-)
-_COLLECTIONS = frozenset(
-    [
-        "instances",
-        "disks",
-        "nodes",
-        "queuedResources",
-        "operations",
-        "acceleratorTypes",
-        "runtimeVersions",
-        "zones",
-        "locations",
-        "machineTypes",
-    ]
 )
 
 
@@ -62,7 +50,8 @@ def create_app(parts: Parts) -> Flask:
 
     @app.errorhandler(Refusal)
     def refused(refusal: Refusal) -> Any:
-        body, status = refusal.tpu() if _api() == "tpu" else refusal.compute()
+        is_compute = api_of(request.path) == "compute"
+        body, status = refusal.compute() if is_compute else refusal.tpu()
         return jsonify(body), status
 
     @app.errorhandler(HTTPException)
@@ -87,24 +76,29 @@ def _enter(parts: Parts) -> None:
     if slow is not None:
         parts.core.clock.wait(_NEVER, slow.seconds)
     _refuse(_take(parts, *_BEFORE))
+    _forget(parts)
     g.caller = parts.access.caller(request.headers.get("Authorization", ""))
 
 
 def _refuse(fault: Fault | None) -> None:
     if fault is None:
         return
+    if fault.kind is FaultKind.RATE_LIMITED or fault.status == RATE_LIMITED:
+        raise too_many_calls()
     if fault.kind is FaultKind.UNAVAILABLE:
         words = "The service is currently unavailable."
         raise Refusal(kind_of_status(fault.status), words)
-    if fault.kind is FaultKind.RATE_LIMITED:
-        raise Refusal("rate", "Quota exceeded for quota metric 'Queries' per minute.")
     if fault.kind is FaultKind.NOT_AUTHENTICATED:
         words = "Request had invalid authentication credentials."
         raise Refusal("required", words)
-    path = request.path.lstrip("/")
-    raise Refusal(
-        "forbidden", f"Permission '{_verb()}' denied on '{path}' (or it may not exist)."
-    )
+    raise Refusal("forbidden", denied_words())
+
+
+def _forget(parts: Parts) -> None:
+    is_polled = asked_now().verb == "operation"
+    if is_polled and _take(parts, FaultKind.OPERATION_FORGOTTEN) is not None:
+        path = request.path.partition("/projects/")[2].removesuffix("/wait")
+        raise missing(f"projects/{path}")
 
 
 def _leave(parts: Parts, response: Response) -> Response:
@@ -127,30 +121,4 @@ def _cut_connection() -> None:
 
 
 def _take(parts: Parts, *kinds: FaultKind) -> Fault | None:
-    arguments = request.view_args or {}
-    named = request.args.get("nodeId") or request.args.get("queuedResourceId")
-    body = request.get_json(silent=True) if request.method == "POST" else None
-    within = body.get("name", "") if isinstance(body, dict) else ""
-    return parts.core.faults.take(
-        *kinds,
-        api=_api(),
-        verb=_verb(),
-        zone=str(arguments.get("zone", "")),
-        name=str(arguments.get("name") or named or within),
-    )
-
-
-def _api() -> str:
-    return "compute" if request.path.startswith("/compute/") else "tpu"
-
-
-def _verb() -> str:
-    """create, delete, get, list or update; operations are their own."""
-    parts = request.path.rstrip("/").split("/")
-    if "operations" in parts:
-        return "operation"
-    if request.method == "GET":
-        return "list" if parts[-1] in _COLLECTIONS else "get"
-    if request.method == "POST" and parts[-1] not in _COLLECTIONS:
-        return "update"
-    return _VERBS.get(request.method, request.method.lower())
+    return parts.core.faults.take(*kinds, **msgspec.structs.asdict(asked_now()))

@@ -36,11 +36,19 @@ _TPU_STATUS = {"quota": 429, "rate": 429}
 class Refusal(Exception):
     """A request is refused, for one of a few kinds of reason."""
 
-    def __init__(self, kind: str, message: str, *, details: tuple[Json, ...] = ()):
+    def __init__(
+        self,
+        kind: str,
+        message: str,
+        *,
+        details: tuple[Json, ...] = (),
+        tpu_message: str = "",
+    ) -> None:
         super().__init__(message)
         self.kind = kind
         self.message = message
         self.details = details
+        self.tpu_message = tpu_message or message  # where Cloud TPU has other words
 
     def compute(self) -> tuple[Json, int]:
         """The body and the status that Compute Engine answers."""
@@ -53,7 +61,7 @@ class Refusal(Exception):
         """The body and the status that Cloud TPU answers."""
         kind = _KINDS[self.kind]
         status = _TPU_STATUS.get(self.kind, kind.status)
-        body: Json = {"code": status, "message": self.message, "status": kind.rpc}
+        body: Json = {"code": status, "message": self.tpu_message, "status": kind.rpc}
         if self.details:
             body["details"] = list(self.details)
         return {"error": body}, status
@@ -67,12 +75,28 @@ def kind_of_status(status: int) -> str:
 
 def missing(path: str) -> Refusal:
     """Nothing of that name."""
-    return Refusal("missing", f"The resource '{path}' was not found")
+    words = f"esource '{path}' was not found"
+    return Refusal("missing", f"The r{words}", tpu_message=f"R{words}")
 
 
 def taken(path: str) -> Refusal:
     """Something of that name."""
-    return Refusal("exists", f"The resource '{path}' already exists")
+    words = f"esource '{path}' already exists"
+    return Refusal("exists", f"The r{words}", tpu_message=f"R{words}")
+
+
+def too_many_calls() -> Refusal:
+    """A rate is exceeded, which is not a quota of what one may have."""
+    service = "tpu.googleapis.com"
+    details = error_info(
+        "RATE_LIMIT_EXCEEDED",
+        "googleapis.com",
+        service=service,
+        quota_metric=f"{service}/default",
+        quota_limit="defaultPerMinutePerProject",
+    )
+    words = "Quota exceeded for quota metric 'Queries' and limit 'Queries per minute'"
+    return Refusal("rate", f"{words} of service '{service}'.", details=(details,))
 
 
 def error_info(reason: str, domain: str, **metadata: str) -> Json:

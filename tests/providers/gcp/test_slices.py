@@ -12,6 +12,7 @@ from iris.errors import (
     NotPermitted,
     OutOfCapacity,
     QuotaFull,
+    RateLimited,
     Rejected,
     Unavailable,
 )
@@ -97,7 +98,12 @@ def test_a_quota_that_is_used_up_is_no_stockout(project, group, api):
 
 
 @pytest.mark.parametrize(
-    ("fault", "kind"), [("not-permitted", NotPermitted), ("unavailable", Unavailable)]
+    ("fault", "kind"),
+    [
+        ("not-permitted", NotPermitted),
+        ("unavailable", Unavailable),
+        ("rate-limited", RateLimited),
+    ],
 )
 def test_a_refused_create_makes_nothing(project, fault, kind):
     project.emulator.inject(fault, api="tpu", verb="create")
@@ -106,6 +112,14 @@ def test_a_refused_create_makes_nothing(project, fault, kind):
         project.provider().create_slice(project.request())
 
     assert project.provider().list_slices().slices == ()
+
+
+@pytest.mark.parametrize(("group", "api"), [("v5e", "tpu"), ("cpu", "compute")])
+def test_too_many_calls_are_no_full_quota(project, group, api):
+    project.emulator.inject("rate-limited", api=api, verb="create", times=9)
+
+    with pytest.raises(RateLimited):
+        project.provider().create_slice(project.request(group))
 
 
 @pytest.mark.parametrize("fault", ["reply-lost", "reply-garbled"])
