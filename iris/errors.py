@@ -19,6 +19,8 @@ IrisError
 ├── Unreachable             the controller does not answer
 ├── KeyChanged              a machine shows another SSH key than before
 ├── Late                    a deadline passed; says what was last seen
+├── NoEngine                no container engine on this machine, or it is silent
+├── EngineFailed            the container engine could not; its own words
 ├── FellShort               the command ran and the answer is no
 └── CloudError              what a cloud refused, in its own words
     ├── NoQuota             no quota at all for this; retrying is useless
@@ -159,6 +161,16 @@ class Late(IrisError):
     """A deadline passed; the message says what was last seen."""
 
     http_status = 504
+
+
+class NoEngine(IrisError):
+    """This machine has no container engine, or it does not answer."""
+
+    http_status = 503
+
+
+class EngineFailed(IrisError):
+    """The container engine could not do it; the message keeps its own words."""
 
 
 class FellShort(IrisError):

@@ -1,4 +1,4 @@
-"""Where things lie: a person's records, and the folders that travel with Iris."""
+"""Where things lie: a person's records and cache, and what travels with Iris."""
 
 from __future__ import annotations
 
@@ -13,6 +13,12 @@ def iris_home(environment: Mapping[str, str] = os.environ) -> Path:
     """The folder of a person's records: `$IRIS_HOME`, or `~/.iris`."""
     named = environment.get("IRIS_HOME", "")
     return Path(named).expanduser().absolute() if named else Path.home() / ".iris"
+
+
+def cache_folder(environment: Mapping[str, str] = os.environ) -> Path:
+    """What can be made again: `$XDG_CACHE_HOME/iris`, or `~/.cache/iris`."""
+    named = environment.get("XDG_CACHE_HOME", "")
+    return (Path(named) if named.startswith("/") else Path.home() / ".cache") / "iris"
 
 
 def examples_folder() -> Path:

@@ -18,6 +18,7 @@ from iris.clock import Clock, RealClock
 from iris.config import ClusterConfig, find_config, parse_config, read_text
 from iris.domain.endpoints import Endpoints
 from iris.errors import NoCluster, Unreachable, UsageError
+from iris.images.lock import find_lock, lock_file, pin
 from iris.providers import load_provider
 from iris.providers.contract import (
     ControllerMachine,
@@ -38,7 +39,7 @@ class Session(msgspec.Struct, frozen=True):
     """One cluster, as the words of a command name it."""
 
     config: ClusterConfig
-    config_text: str  # byte for byte
+    config_text: str  # byte for byte, save that locked images are named by digest
     config_path: str  # for people; the record's copy where no file was named
     record: Record | None  # None before the first start from this machine
     clock: Clock
@@ -66,6 +67,18 @@ class Session(msgspec.Struct, frozen=True):
                 "or finds the one that runs.",
             )
         return Client(self.controller_url, records.token(self.cluster), patience)
+
+    @property
+    def file_path(self) -> str:
+        """The cluster file that a person edits, also where its copy was opened."""
+        copy = records.record_folder(self.cluster) / "cluster.yaml"
+        is_copy = self.record is not None and self.config_path == str(copy)
+        return self.record.config_path if is_copy and self.record else self.config_path
+
+    @property
+    def is_rehearsal(self) -> bool:
+        """Is it remembered as one of this machine's emulator?"""
+        return self.record is not None and self.record.rehearsal
 
     @property
     def reach(self) -> Reach:
@@ -151,7 +164,13 @@ def _open_record(record: Record, clock: Clock) -> Session:
 def _open_file(path: Path, clock: Clock) -> Session:
     text = read_text(path)
     config = parse_config(text, str(path))
-    return _made(config, text, str(path), records.find(config.name), clock)
+    record = records.find(config.name)
+    is_rehearsal = record is not None and record.rehearsal
+    file = lock_file(str(path), config.name, is_rehearsal=is_rehearsal)
+    pinned = pin(text, config, find_lock(file))
+    if pinned != text:
+        config = parse_config(pinned, str(path))
+    return _made(config, pinned, str(path), record, clock)
 
 
 def _made(

@@ -5,11 +5,13 @@ from __future__ import annotations
 from invoke.collection import Collection
 
 from iris.commands import (
+    build,
     cleanup,
     cluster,
     dev,
     job,
     probe,
+    push,
     rehearse,
     tunnel,
     validate,
@@ -21,7 +23,9 @@ from iris.commands._edge import refuse_misplaced_config
 def assemble() -> Collection:
     """The collection of every command that there is."""
     refuse_misplaced_config()
-    namespace = Collection(cleanup.cleanup, validate.validate, tunnel.tunnel)
+    namespace = Collection(build.build, push.push)
+    for task in (cleanup.cleanup, validate.validate, tunnel.tunnel):
+        namespace.add_task(task)
     for module in (cluster, job, worker, rehearse, dev):
         namespace.add_collection(Collection.from_module(module))
     namespace.add_collection(probe.namespace())

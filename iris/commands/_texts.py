@@ -112,8 +112,10 @@ def cluster_status(status: Status) -> str:
         f"slices:  {_counts(status.slices)}",
         f"workers: {_counts(status.workers)}",
     ]
+    lines += [f"{part} image: {name}" for part, name in status.images.items()]
     if status.draining:
         lines.append(f"draining: {status.draining}")
+    lines += status.notes
     return "\n".join(lines)
 
 

@@ -16,6 +16,7 @@ from iris.errors import (
     NoCluster,
 )
 from iris.operations.booting import only_controller
+from iris.operations.running_images import disagreements, images_of, tell_images
 from iris.operations.starting import (
     PATIENCE,
     SHOW_UP_PATIENCE,
@@ -75,6 +76,8 @@ class Status(msgspec.Struct, frozen=True):
     tasks: dict[TaskState, int]
     slices: dict[SliceState, int]
     workers: dict[WorkerState, int]
+    images: dict[str, str] = {}  # controller and worker, as the cluster runs them
+    notes: tuple[str, ...] = ()  # where that is not what the lock says
 
 
 class ClusterPlan(msgspec.Struct, frozen=True):
@@ -105,6 +108,7 @@ def start(
         session = session.as_remembered()
     log_from = log_length(session)
     say(f"starting the controller of cluster {session.cluster}")
+    tell_images(session, say)
     try:
         create_controller(session, adopt)
     except AlreadyExists as error:
@@ -210,6 +214,7 @@ def restart(session: Session, say: Say, *, wait: float | None = None) -> Started
     session.provider.delete_controller()
     log_from = log_length(session)
     say("starting it again on its state")
+    tell_images(session, say)
     create_controller(session)
     url, health = wait_for_controller(session, until, log_from=log_from, say=say)
     say(f"cluster {session.cluster} is up at {url}")
@@ -256,6 +261,8 @@ def status(session: Session) -> Status:
         tasks=view.tasks,
         slices=view.slices,
         workers=view.workers,
+        images=images_of(view.config_text),
+        notes=disagreements(session, view.config_text),
     )
 
 

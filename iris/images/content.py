@@ -1,0 +1,91 @@
+"""What an image is made of: the files, their tag by content, the context of a build."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import tarfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO
+
+import msgspec
+
+import iris
+
+COPIED = (
+    *("LICENSE", "MANIFEST.in", "pyproject.toml", "requirements.lock"),
+    *("setup.cfg", "setup.py", "bootstrap", "examples", "iris"),
+)
+_LEFT_OUT = {"__pycache__"}
+
+
+class Recipe(msgspec.Struct, frozen=True):
+    """One image, down to the last byte that goes into it."""
+
+    part: str  # controller or worker
+    root: Path  # of the checkout
+    base_id: str
+    base_name: str
+    with_gcloud: bool = False
+
+    @property
+    def dockerfile(self) -> str:
+        """Its Dockerfile, by its path from the root."""
+        return f"Dockerfile.{self.part}"
+
+    @property
+    def name(self) -> str:
+        """What it is called in the engine, whatever the cluster file calls it."""
+        return f"iris-{self.part}:{self.tag}"
+
+    @property
+    def tag(self) -> str:
+        """The same content, the same tag: `VERSION-CHECKSUM`."""
+        summed = hashlib.sha256()
+        words = [self.part, self.base_id, "gcloud" if self.with_gcloud else ""]
+        summed.update("\0".join(words).encode())
+        for path in (self.root / self.dockerfile, *files_of(self.root)):
+            content = hashlib.sha256(path.read_bytes()).digest()
+            runs = path.stat().st_mode & 0o100
+            name = str(path.relative_to(self.root)).encode()
+            summed.update(b"\0".join([name, b"x" if runs else b"", content]))
+        return f"{iris.__version__}-{summed.hexdigest()[:12]}"
+
+
+def files_of(root: Path) -> Iterator[Path]:
+    """Every file that both images copy, in one order."""
+    for name in COPIED:
+        path = root / name
+        if path.is_file():
+            yield path
+            continue
+        for below in sorted(path.rglob("*")):
+            if below.is_file() and not _LEFT_OUT & set(below.parts):
+                yield below
+
+
+def write_context(recipe: Recipe, wheels: Path, key: bytes, context: IO[bytes]) -> None:
+    """What the engine is sent for a build, as a tarball without times and owners."""
+    with tarfile.open(fileobj=context, mode="w") as tar:
+        dockerfile = recipe.root / recipe.dockerfile
+        for path in (dockerfile, *files_of(recipe.root)):
+            _add(tar, str(path.relative_to(recipe.root)), path)
+        for path in sorted(wheels.iterdir()):
+            _add(tar, f"wheels/{path.name}", path)
+        if key:
+            info = _info("gcloud-key/cloud.google.asc", len(key), 0o644)
+            tar.addfile(info, io.BytesIO(key))
+    context.seek(0)
+
+
+def _add(tar: tarfile.TarFile, name: str, path: Path) -> None:
+    mode = 0o755 if path.stat().st_mode & 0o100 else 0o644
+    content = path.read_bytes()
+    tar.addfile(_info(name, len(content), mode), io.BytesIO(content))
+
+
+def _info(name: str, size: int, mode: int) -> tarfile.TarInfo:
+    info = tarfile.TarInfo(name)
+    info.size, info.mode = size, mode
+    return info
