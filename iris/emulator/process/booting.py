@@ -64,5 +64,5 @@ def _unmount(folder: Path) -> None:
         for target in map(Path, mounts.read_text().splitlines()):
             if target.is_symlink():
                 target.unlink()
-                target.mkdir()
+                target.with_name(f"{target.name}.below").rename(target)
         mounts.unlink()

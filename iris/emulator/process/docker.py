@@ -9,10 +9,7 @@ from __future__ import annotations
 import json
 import os
 import sys
-import urllib.parse
-import urllib.request
 import uuid
-from pathlib import Path
 from typing import Any
 
 from iris.emulator.process.containers import (
@@ -29,11 +26,11 @@ from iris.emulator.process.containers import (
     there,
 )
 from iris.emulator.process.flags import many, one, split
+from iris.emulator.process.stock import OURS, image, login, name_of, pull, say
 
-OURS = ("iris-controller", "iris-worker")  # images that are this installation
 WITH_VALUE = {
     *("--name", "--network", "--restart", "-v", "--volume", "-e", "--env", "--label"),
-    *("-l", "--device", "--ulimit", "--shm-size", "--pid"),
+    *("-l", "--device", "--ulimit", "--shm-size", "--pid", "--log-opt"),
 }
 SWITCHES = {"-d", "--detach", "--privileged", "--init"}
 
@@ -51,53 +48,11 @@ def main(words: list[str]) -> int:
     return known(rest)
 
 
-# -- images --------------------------------------------------------------------------
-
-
-def login(words: list[str]) -> int:
-    """Takes any password from stdin."""
-    flags, _ = split(words, {"-u", "--username", "-p", "--password"}, {PASSWORD})
-    if PASSWORD in flags and not sys.stdin.read().strip():
-        raise Wrong(1, "Error: Password Empty")
-    say("Login Succeeded")
+def version(words: list[str]) -> int:
+    """Whether the engine answers: it always does."""
+    split(words, {"--format", "-f"}, set())
+    say("iris-emulator")
     return 0
-
-
-PASSWORD = "--password-stdin"
-
-
-def pull(words: list[str]) -> int:
-    """Contacts nothing but the emulator, which may say no."""
-    _, (image,) = split(words, {"--platform"}, {"-q", "--quiet"})
-    said = _asked(image)
-    if said:
-        raise Wrong(1, f"Error response from daemon: {said}")
-    if name_of(image) not in OURS:
-        raise Wrong(1, f"Error response from daemon: manifest for {image} not found")
-    say(image)
-    return 0
-
-
-def _asked(image: str) -> str:
-    where = os.environ.get("GCE_METADATA_HOST", "")
-    query = urllib.parse.urlencode({"image": image})
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    with opener.open(f"http://{where}/emulator/pull?{query}", timeout=10) as answer:
-        words: str = answer.read().decode()
-    return words
-
-
-def name_of(image: str) -> str:
-    """`registry/project/name:tag@digest` without all but the name."""
-    return image.rpartition("/")[2].partition("@")[0].partition(":")[0]
-
-
-def say(line: object) -> None:
-    """To whoever asked."""
-    sys.stdout.write(f"{line}\n")
-
-
-# -- containers ----------------------------------------------------------------------
 
 
 def run(words: list[str]) -> int:
@@ -115,8 +70,6 @@ def run(words: list[str]) -> int:
     if folder.exists():
         raise Wrong(125, f'docker: Conflict. The name "/{name}" is already in use')
     (folder / "root" / "root").mkdir(parents=True)
-    for each in many(flags, "-v", "--volume"):
-        _link(folder / "root", each)
     spec = {
         "id": uuid.uuid4().hex,
         "name": name,
@@ -125,6 +78,7 @@ def run(words: list[str]) -> int:
         "env": dict(_variable(each) for each in many(flags, "-e", "--env")),
         "labels": dict(_variable(each) for each in many(flags, "-l", "--label")),
         "restart": one(flags, "--restart") or "no",
+        "binds": [_bind(each) for each in many(flags, "-v", "--volume")],
     }
     (folder / "spec.json").write_text(json.dumps(spec))
     start_up(folder)
@@ -132,13 +86,9 @@ def run(words: list[str]) -> int:
     return 0
 
 
-def _link(root: Path, volume: str) -> None:
+def _bind(volume: str) -> tuple[str, str]:
     source, _, rest = volume.partition(":")
-    target = root / rest.partition(":")[0].lstrip("/")
-    target.parent.mkdir(parents=True, exist_ok=True)
-    if not os.path.lexists(source):
-        Path(source).mkdir(parents=True)  # as Docker does
-    target.symlink_to(source)
+    return source, rest.partition(":")[0]
 
 
 def _variable(words: str) -> tuple[str, str]:
@@ -262,8 +212,10 @@ def rm(words: list[str]) -> int:
 
 
 COMMANDS = {
+    "version": version,
     "login": login,
     "pull": pull,
+    "image": image,
     "run": run,
     "ps": ps,
     "inspect": inspect,

@@ -64,6 +64,7 @@ class Shim:
         return bool(self.is_over)  # a signal may say so meanwhile
 
     def _run_once(self) -> int:
+        self._bind()
         self.pid = os.fork()
         if self.pid == 0:
             self._become()
@@ -78,6 +79,16 @@ class Shim:
         end_all_below()
         self._say({"pid": 0, "exit_code": code if code >= 0 else 128 - code})
         return code
+
+    def _bind(self) -> None:
+        """What is mounted there later is not seen before the next start."""
+        for source, target in self.spec["binds"]:
+            place = self.folder / "root" / target.lstrip("/")
+            place.parent.mkdir(parents=True, exist_ok=True)
+            if not os.path.lexists(source):
+                os.makedirs(source)
+            place.unlink(missing_ok=True)
+            place.symlink_to(os.path.realpath(source))
 
     def _become(self) -> None:
         """In the child: the command, with the container's environment."""

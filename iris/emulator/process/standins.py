@@ -7,7 +7,8 @@ import sys
 from pathlib import Path
 
 HERE = Path(__file__).parent
-# A disk is a folder; `.formatted` in it says that it has a file system.
+# A disk is a folder; `.formatted` in it says that it has a file system. What it is
+# mounted over stays below it. The journal is what startup scripts said.
 _SHELL = {
     "blkid": """
 for disk in "$@"; do :; done
@@ -20,13 +21,14 @@ mkdir -p "$disk/content" && touch "$disk/.formatted"
     "mount": """
 for target in "$@"; do disk="${last:-}"; last="$target"; done
 [ -e "$disk/.formatted" ] || { echo "mount: $disk: wrong fs type" >&2; exit 32; }
-rmdir "$target" || exit 32
+[ -L "$target" ] && { echo "mount: $target: already mounted" >&2; exit 32; }
+mv -T "$target" "$target.below" || exit 32
 ln -s "$(readlink -f "$disk")/content" "$target"
 echo "$target" >>"$IRIS_EMULATED_VM/mounts"
 """,
     "umount": """
 for target in "$@"; do :; done
-[ -L "$target" ] && rm "$target" && mkdir "$target"
+[ -L "$target" ] && rm "$target" && mv -T "$target.below" "$target"
 """,
     "mountpoint": """
 for target in "$@"; do :; done
@@ -35,6 +37,14 @@ for target in "$@"; do :; done
     "findmnt": """
 for target in "$@"; do :; done
 [ -L "$target" ] && echo "$target $(readlink "$target") ext4 rw"
+""",
+    "journalctl": """
+lines=10000
+while [ $# -gt 0 ]; do
+    [ "$1" = -n ] && lines="$2"
+    shift
+done
+tail -n "$lines" "$IRIS_EMULATED_VM/startup.log"
 """,
     "sudo": """
 while [ $# -gt 0 ]; do
