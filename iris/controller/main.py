@@ -37,7 +37,7 @@ from iris.controller.nudges import Nudger
 from iris.controller.parts import Parts
 from iris.controller.scheduling import Scheduling
 from iris.controller.server import HttpServer, listen, url_of
-from iris.controller.setting import Setting, read_setting
+from iris.controller.setting import Setting, read_setting, require_own_state
 from iris.controller.state import State, Tuning
 from iris.controller.store import Store
 from iris.controller.streams import wake_readers
@@ -85,6 +85,7 @@ class Controller:
         self._clock = clock
         self._config, self._config_text = _read_config(setting.config)
         uid = _read_machine(setting.machine / "machine.json").cluster_uid
+        require_own_state(setting, uid)
         self._tuning = Tuning(self._config.name, uid)
         # the owner's lock first: from here on no other controller writes this state
         self._store = self._open_store()

@@ -11,9 +11,11 @@ from pathlib import Path
 
 import msgspec
 
+from iris.errors import StoreFailed
 from iris.paths import machine_path
 
 LOOPBACK = "127.0.0.1"  # what provider `local` implies
+MARK = "iris-uid"  # the file by which bootstrap/controller.sh marks a state disk
 MOST_LOG_BYTES = 64 << 20  # then the log begins anew; the former one is kept
 
 
@@ -25,6 +27,7 @@ class Setting(msgspec.Struct, frozen=True):
     config: Path
     log: Path
     listen: str
+    marked: bool = False  # the state lies on a disk of its own, which bears our uid
 
 
 def read_setting(words: list[str] | None) -> Setting:
@@ -36,6 +39,11 @@ def read_setting(words: list[str] | None) -> Setting:
     parser.add_argument("--state", type=Path, required=True)
     parser.add_argument("--config", type=Path, help="default: MACHINE/config.yaml")
     parser.add_argument("--log", type=Path, help="write it here too, bounded")
+    parser.add_argument(
+        "--marked",
+        action="store_true",
+        help=f"start only where {MARK} of the state says this cluster's uid",
+    )
     parser.add_argument("--listen", default=LOOPBACK, help="an address of the machine")
     given = parser.parse_args(words)
     machine = machine_path(given.machine.absolute())
@@ -47,7 +55,28 @@ def read_setting(words: list[str] | None) -> Setting:
         config=machine_path((given.config or given.machine / "config.yaml").absolute()),
         log=log or machine / "controller.log",  # where whoever starts us puts stderr
         listen=given.listen,
+        marked=given.marked,
     )
+
+
+def require_own_state(setting: Setting, cluster_uid: str) -> None:
+    """Raise StoreFailed where the state's disk is not mounted, or is another's.
+
+    An empty folder in its place would be a cluster without slices: all that the
+    cloud lists would be orphans.
+    """
+    if not setting.marked:
+        return
+    mark = setting.state / MARK
+    try:
+        uid = mark.read_text().strip()
+    except OSError as error:
+        raise StoreFailed(
+            f"{mark}: {error.strerror}: the state disk is not mounted",
+            hint="The boot script mounts it and starts the controller anew.",
+        ) from error
+    if uid != cluster_uid:
+        raise StoreFailed(f"{mark}: the state is of cluster uid {uid!r}")
 
 
 def _log_to(file: Path | None) -> None:
