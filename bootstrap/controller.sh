@@ -1,6 +1,7 @@
 #!/bin/bash
 # Boots the controller's VM, at every boot anew. Values come from the metadata server;
-# IRIS_ROOT is empty on a real VM.
+# IRIS_ROOT is empty on a real VM. Every step has a deadline: a boot ends as healthy,
+# or as failed with its reason.
 set -u
 
 ROOT="${IRIS_ROOT:-}"
@@ -10,6 +11,7 @@ STATE="$ROOT/mnt/iris-state"
 CACHE="$ROOT/var/cache/iris"
 DISK="$ROOT/dev/disk/by-id/google-iris-state"
 NAME=iris-controller
+CLUSTER_UID="" IMAGE="" PORT="" CONFIG="" CONFIG_REST=""
 
 phase() { echo "iris-phase: $1"; }
 fail() {
@@ -17,58 +19,67 @@ fail() {
     exit 1
 }
 
-# An answer of the metadata server; it may say 503 at any time, or come up late.
+# -- what both scripts need; a test keeps it the same in both -----------------------
+
+# A value of the metadata server, which may come up late and says 503 at any time:
+# only its 404 means that there is none.
 metadata() {
-    curl --silent --show-error --fail --retry 20 --retry-delay 1 --retry-all-errors \
-        --retry-max-time 120 --max-time 20 --header 'Metadata-Flavor: Google' \
-        "$METADATA/$1"
-}
-attribute() { metadata "instance/attributes/$1"; }
-# One that may be missing: 404 is an answer.
-optional() {
-    curl --silent --fail --max-time 20 --header 'Metadata-Flavor: Google' \
-        "$METADATA/instance/attributes/$1" || true
-}
-
-write_config() {
-    umask 077
-    mkdir -p "$ROOT/etc/iris" "$MACHINE" "$CACHE" "$STATE"
-    attribute iris-config | base64 --decode | gunzip >"$ROOT/etc/iris/config.yaml.new" ||
-        fail "the cluster file did not arrive"
-    mv "$ROOT/etc/iris/config.yaml.new" "$ROOT/etc/iris/config.yaml"
-    printf '{"cluster_uid":"%s"}' "$UID_OF_CLUSTER" >"$MACHINE/machine.json.new"
-    mv "$MACHINE/machine.json.new" "$MACHINE/machine.json"
-}
-
-mount_state() {
-    for _ in $(seq 120); do
-        [ -e "$DISK" ] && break
-        sleep 1
-    done
-    [ -e "$DISK" ] || fail "the state disk is not attached"
-    if ! mountpoint -q "$STATE"; then
-        if ! blkid "$DISK" >/dev/null; then
-            mkfs.ext4 -q -m 0 "$DISK" || fail "the state disk cannot be formatted"
+    local until=$((SECONDS + 120)) answer
+    while :; do
+        if answer="$(curl --silent --max-time 20 --write-out '\n%{http_code}' \
+            --header 'Metadata-Flavor: Google' "$METADATA/$1")"; then
+            case "${answer##*$'\n'}" in
+            200)
+                printf '%s' "${answer%$'\n'*}"
+                return
+                ;;
+            404) return 4 ;;
+            esac
         fi
-        mount -o discard,defaults "$DISK" "$STATE" || fail "the state disk cannot be mounted"
-    fi
-    # the disk of another cluster is not ours to write on
-    if [ -s "$STATE/iris-uid" ] && [ "$(cat "$STATE/iris-uid")" != "$UID_OF_CLUSTER" ]; then
-        fail "the state disk is of cluster uid $(cat "$STATE/iris-uid"), not $UID_OF_CLUSTER"
-    fi
-    printf '%s' "$UID_OF_CLUSTER" >"$STATE/iris-uid"
+        [ "$SECONDS" -lt "$until" ] || return 1
+        sleep 0.5
+    done
 }
+
+# Sets a variable to a value; one that may be missing is empty then.
+want() {
+    local value
+    value="$(metadata "$2")"
+    case $? in
+    0 | 4) printf -v "$1" '%s' "$value" ;;
+    *) fail "the metadata server does not answer" ;;
+    esac
+}
+require() {
+    want "$1" "$2"
+    [ -n "${!1//[[:space:]]/}" ] || fail "this VM was not told its ${2##*/}"
+}
+
+last_line() { printf '%s\n' "$1" | grep -v '^[[:space:]]*$' | tail -n 1; }
 
 install_docker() {
-    command -v docker >/dev/null && return
-    for _ in 1 2 3 4 5; do
-        DEBIAN_FRONTEND=noninteractive apt-get -qq update &&
-            DEBIAN_FRONTEND=noninteractive apt-get -qq install -y docker.io && return
+    local words until=$((SECONDS + 600))
+    export DEBIAN_FRONTEND=noninteractive
+    while ! command -v docker >/dev/null; do
+        # a fresh system may update itself just now; a boot that was cut left things half
+        words="$({
+            timeout 300 dpkg --configure -a &&
+                timeout 300 apt-get -qq -o DPkg::Lock::Timeout=120 update &&
+                timeout 600 apt-get -qq -o DPkg::Lock::Timeout=120 install -y docker.io
+        } 2>&1)" && break
+        [ "$SECONDS" -lt "$until" ] ||
+            fail "docker cannot be installed: $(last_line "$words")"
         sleep 5
     done
-    fail "docker cannot be installed"
+    until=$((SECONDS + 180))
+    until words="$(timeout 20 docker version --format '{{.Server.Version}}' 2>&1)"; do
+        [ "$SECONDS" -lt "$until" ] ||
+            fail "docker does not answer: $(last_line "$words")"
+        sleep 1
+    done
 }
 
+# The token of this VM's account, for a registry of Google; no list of arguments has it.
 login() {
     local registry="${IMAGE%%/*}"
     case "$registry" in
@@ -77,58 +88,153 @@ login() {
     esac
     metadata instance/service-accounts/default/token |
         sed -n 's/.*"access_token" *: *"\([^"]*\)".*/\1/p' |
-        docker login -u oauth2accesstoken --password-stdin "$registry" >/dev/null
+        timeout 60 docker login -u oauth2accesstoken --password-stdin "$registry" \
+            >/dev/null
 }
 
 pull() {
-    local words=""
-    for attempt in 1 2 3 4 5 6; do
+    local words status tries=6 most=400 attempt=1 pause=1 until=$((SECONDS + 600))
+    # after a reboot the image is here: a registry that is away is no reason to be so too
+    timeout 60 docker image inspect "$IMAGE" >/dev/null 2>&1 && tries=1 most=120
+    while :; do
         # the account of a fresh VM may not be ready: both again
-        if words="$(login 2>&1 && docker pull --quiet "$IMAGE" 2>&1)"; then
-            return
-        fi
-        echo "pull $attempt of 6 failed: $words"
-        sleep "$attempt"
+        words="$(login 2>&1 && timeout "$most" docker pull --quiet "$IMAGE" 2>&1)"
+        status=$?
+        [ "$status" -ne 0 ] || return 0
+        [ "$status" -ne 124 ] || words="no end within $most s"
+        words="$(last_line "$words")"
+        pull_failed "attempt $attempt of $tries: $words"
+        [ "$attempt" -lt "$tries" ] && [ "$SECONDS" -lt "$until" ] || break
+        sleep "$pause"
+        attempt=$((attempt + 1)) pause=$((pause * 2))
     done
-    fail "image $IMAGE cannot be pulled: $(echo "$words" | tail -n 1)"
+    [ "$tries" -eq 1 ] || fail "image $IMAGE cannot be pulled: $words"
 }
 
+# Its last lines go to the console, the very last one is a reason.
+last_words() {
+    local words
+    words="$(timeout 60 docker logs --tail 20 "$NAME" 2>&1)"
+    printf '%s\n' "$words" | sed "s/^/$NAME: /" >&2
+    last_line "$words"
+}
+# Docker starts it again ever later: five times mean that it will not come up.
+ends_again_and_again() {
+    local count
+    count="$(timeout 60 docker inspect --format '{{.RestartCount}}' "$NAME" 2>/dev/null)"
+    case "$count" in
+    '' | *[!0-9]*) return 1 ;;
+    esac
+    [ "$count" -ge 5 ]
+}
+
+# -- the controller's own -------------------------------------------------------------
+
+pull_failed() { echo "image pull failed: $1"; }
+
+write_config() {
+    local words
+    words="$({
+        umask 077
+        mkdir -p "$ROOT/etc/iris" "$MACHINE" "$CACHE" "$STATE" &&
+            printf '{"cluster_uid":"%s"}' "$CLUSTER_UID" >"$MACHINE/machine.json.new" &&
+            mv "$MACHINE/machine.json.new" "$MACHINE/machine.json" &&
+            printf '%s%s' "$CONFIG" "$CONFIG_REST" | base64 --decode | gunzip \
+                >"$ROOT/etc/iris/config.yaml.new" &&
+            mv "$ROOT/etc/iris/config.yaml.new" "$ROOT/etc/iris/config.yaml"
+    } 2>&1)" || fail "the cluster file cannot be written: $(last_line "$words")"
+}
+
+mount_state() {
+    local words until=$((SECONDS + 120))
+    until [ -e "$DISK" ]; do
+        [ "$SECONDS" -lt "$until" ] || fail "the state disk is not attached"
+        sleep 0.5
+    done
+    if ! mountpoint -q "$STATE"; then
+        blkid -p "$DISK" >/dev/null
+        # 2: there is nothing on it. Any other doubt is no leave to write on it.
+        if [ $? -eq 2 ]; then
+            words="$(mkfs.ext4 -q -m 0 "$DISK" 2>&1)" ||
+                fail "the state disk cannot be formatted: $(last_line "$words")"
+        fi
+        words="$(mount -o discard,defaults "$DISK" "$STATE" 2>&1)" ||
+            fail "the state disk cannot be mounted: $(last_line "$words")"
+    fi
+    mark_state
+}
+
+# The disk of another cluster is not ours to write on, nor is one with others' files.
+mark_state() {
+    local words mark="$STATE/iris-uid"
+    if [ -s "$mark" ]; then
+        [ "$(cat "$mark")" = "$CLUSTER_UID" ] ||
+            fail "the state disk is of cluster uid $(cat "$mark"), not $CLUSTER_UID"
+        words="$(touch "$mark" 2>&1)" ||
+            fail "the state disk cannot be written: $(last_line "$words")"
+        return
+    fi
+    words="$(find "$STATE" -mindepth 1 -maxdepth 1 ! -name lost+found \
+        ! -name 'iris-uid*' -printf '%f ' -quit 2>&1)"
+    [ -z "$words" ] || fail "the state disk has files of somebody else: $words"
+    words="$({
+        umask 077
+        printf '%s' "$CLUSTER_UID" >"$mark.new" && sync "$mark.new" &&
+            mv "$mark.new" "$mark"
+    } 2>&1)" || fail "the state disk cannot be written: $(last_line "$words")"
+}
+
+# What docker restarts by itself comes up before the disk is mounted: --marked says that
+# an empty folder is no state.
 run_controller() {
-    local variables=() name
+    local variables=() name words ssh_keys
     for name in GCE_METADATA_HOST GCE_METADATA_IP GCE_METADATA_ROOT IRIS_COMPUTE_URL \
         IRIS_TPU_URL IRIS_RESOURCE_MANAGER_URL; do
         [ -n "${!name:-}" ] && variables+=(-e "$name=${!name}")
     done
-    variables+=(-e "IRIS_SSH_KEYS=$(optional ssh-keys)")
-    docker rm --force "$NAME" >/dev/null 2>&1
-    docker run -d --name "$NAME" --network=host --restart=always --init \
+    want ssh_keys instance/attributes/ssh-keys
+    variables+=(-e "IRIS_SSH_KEYS=$ssh_keys")
+    timeout 60 docker rm --force "$NAME" >/dev/null 2>&1
+    words="$(timeout 120 docker run -d --name "$NAME" --network=host --restart=always \
+        --init --log-opt max-size=20m --log-opt max-file=2 \
         -v "$ROOT/etc/iris/config.yaml:/etc/iris/config.yaml:ro" \
         -v "$MACHINE:/var/lib/iris/machine" \
         -v "$STATE:/var/lib/iris/state" \
         -v "$CACHE:/var/cache/iris" \
         "${variables[@]}" "$IMAGE" \
         python -m iris.controller --machine /var/lib/iris/machine \
-        --config /etc/iris/config.yaml --state /var/lib/iris/state \
-        --listen "$ADDRESS" --log /var/lib/iris/machine/controller.log >/dev/null ||
-        fail "the controller's container does not start"
+        --config /etc/iris/config.yaml --state /var/lib/iris/state --marked \
+        --listen "$ADDRESS" --log /var/lib/iris/machine/controller.log 2>&1)" ||
+        fail "the controller's container does not start: $(last_line "$words")"
 }
 
 wait_for_health() {
-    for _ in $(seq 1200); do
-        if curl --silent --fail --max-time 5 "http://$ADDRESS:$PORT/health" >/dev/null; then
+    local tries=0 health until=$((SECONDS + 300))
+    while [ "$SECONDS" -lt "$until" ]; do
+        health="$(curl --silent --max-time 5 "http://$ADDRESS:$PORT/health")"
+        case "$health" in
+        *"\"cluster_uid\":\"$CLUSTER_UID\""*)
             phase "controller healthy"
             return
-        fi
+            ;;
+        esac
+        tries=$((tries + 1))
+        [ $((tries % 10)) -eq 0 ] && ends_again_and_again && break
         sleep 0.1
     done
-    fail "the controller does not answer: $(docker logs --tail 3 "$NAME" 2>&1 | tail -n 1)"
+    fail "the controller does not answer: $(last_words)"
 }
 
 phase "boot started"
-UID_OF_CLUSTER="$(attribute iris-uid)" || fail "the metadata server does not answer"
-IMAGE="$(attribute iris-image)" || fail "no image is named"
-PORT="$(attribute iris-port)" || fail "no port is named"
-ADDRESS="$(metadata instance/network-interfaces/0/ip)" || fail "this VM has no address"
+DOCKER_CONFIG="$(mktemp -d)" || fail "there is no room for temporary files"
+export DOCKER_CONFIG # where the registry's token lies, as long as it is needed
+trap 'rm -rf "$DOCKER_CONFIG"' EXIT
+require CLUSTER_UID instance/attributes/iris-uid
+require IMAGE instance/attributes/iris-image
+require PORT instance/attributes/iris-port
+require ADDRESS instance/network-interfaces/0/ip
+require CONFIG instance/attributes/iris-config
+want CONFIG_REST instance/attributes/iris-config-rest
 write_config
 phase "config written"
 mount_state

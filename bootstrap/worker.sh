@@ -1,68 +1,122 @@
 #!/bin/bash
 # Boots a VM of a slice, at every boot anew. Values come from the metadata server;
-# IRIS_ROOT is empty on a real VM.
+# IRIS_ROOT is empty on a real VM. Every step has a deadline: a boot ends with a worker
+# that lives, or as failed, with its reason, which the controller hears.
 set -u
 
 ROOT="${IRIS_ROOT:-}"
 METADATA="http://${GCE_METADATA_HOST:-metadata.google.internal}/computeMetadata/v1"
 CACHE="$ROOT/var/cache/iris"
 NAME=iris-worker
-SLICE="" CONTROLLER="" INDEX="" TOKEN=""
+CLUSTER_UID="" SLICE="" CONTROLLER="" ADDRESS="" IMAGE="" RUNTIME=""
+INDEX=-1 TOKEN="" # without an index the slice's boot token speaks, which only reports
 
-# Each phase goes to the console, and to the controller without holding up the boot;
-# the token stands in no argument list.
+# Each phase goes to the console, and to the controller without holding up the boot.
 report() {
     echo "iris-phase: $1${2:+ because $2}"
-    [ -n "$TOKEN" ] || return 0
-    local detail="${2:-}"
-    detail="${detail//\\/ }"
-    detail="${detail//\"/\'}"
-    detail="$(printf '%s' "$detail" | tr -d '\000-\037' | head -c 500)"
-    printf 'header = "Authorization: Bearer %s"\n' "$TOKEN" |
-        curl --silent --max-time 3 --config - --output /dev/null \
-            --header 'Content-Type: application/json' \
-            --data "{\"slice_name\":\"$SLICE\",\"index\":$INDEX,\"phase\":\"$1\",\"at\":$(date +%s.%N),\"detail\":\"$detail\"}" \
-            "$CONTROLLER/v1/slices/$SLICE:phase" &
+    tell 10 "$1" "${2:-}" &
 }
+# The end of a boot: the controller may be elsewhere just now, and has to hear it.
 fail() {
-    report failed "$1"
+    echo "iris-phase: failed because $1"
     wait
+    tell 600 failed "$1"
     exit 1
 }
 
-metadata() {
-    curl --silent --show-error --fail --retry 20 --retry-delay 1 --retry-all-errors \
-        --retry-max-time 120 --max-time 20 --header 'Metadata-Flavor: Google' \
-        "$METADATA/$1"
-}
-attribute() { metadata "instance/attributes/$1"; }
-optional() {
-    curl --silent --fail --max-time 20 --header 'Metadata-Flavor: Google' \
-        "$METADATA/instance/attributes/$1" || true
+# Until the controller has heard it, or will not, for so many seconds.
+tell() {
+    local until=$((SECONDS + $1)) detail body moved
+    [ -n "$TOKEN" ] || return 0
+    # plain letters alone: no quote ends the text, no letter is cut in two
+    detail="$(printf '%s' "$3" | tr '\\"\n\t' "/'  " | LC_ALL=C tr -cd '\040-\176')"
+    body="{\"slice_name\":\"$SLICE\",\"index\":$INDEX,\"phase\":\"$2\""
+    body="$body,\"at\":$(date +%s.%N),\"detail\":\"${detail:0:500}\"}"
+    until is_told "$body" || [ "$SECONDS" -ge "$until" ]; do
+        sleep 1
+        moved="$(metadata instance/attributes/iris-controller)"
+        CONTROLLER="${moved:-$CONTROLLER}"
+    done
 }
 
-find_index() {
-    INDEX="$(optional iris-index)"
-    [ -n "$INDEX" ] || INDEX="$(optional agent-worker-number)"
-    case "$INDEX" in
-    '' | *[!0-9]*)
-        INDEX=""
-        echo "iris-phase: failed because this VM was not told its index"
-        exit 1
-        ;;
+# Our token is for our own cluster: an address may be another's by now. It stands in no
+# list of arguments.
+is_told() {
+    case "$(curl --silent --max-time 5 "$CONTROLLER/health")" in
+    *"\"cluster_uid\":\"$CLUSTER_UID\""*) ;;
+    *) return 1 ;;
+    esac
+    case "$(printf 'header = "Authorization: Bearer %s"\n' "$TOKEN" |
+        curl --silent --max-time 5 --config - --output /dev/null \
+            --write-out '%{http_code}' --header 'Content-Type: application/json' \
+            --data "$1" "$CONTROLLER/v1/slices/$SLICE:phase")" in
+    429) return 1 ;;
+    2?? | 4??) ;; # heard, or it will not hear of it
+    *) return 1 ;;
     esac
 }
 
-install_docker() {
-    command -v docker >/dev/null && return
-    for _ in 1 2 3 4 5; do
-        DEBIAN_FRONTEND=noninteractive apt-get -qq update &&
-            DEBIAN_FRONTEND=noninteractive apt-get -qq install -y docker.io && return
-        sleep 5
+# -- what both scripts need; a test keeps it the same in both -----------------------
+
+# A value of the metadata server, which may come up late and says 503 at any time:
+# only its 404 means that there is none.
+metadata() {
+    local until=$((SECONDS + 120)) answer
+    while :; do
+        if answer="$(curl --silent --max-time 20 --write-out '\n%{http_code}' \
+            --header 'Metadata-Flavor: Google' "$METADATA/$1")"; then
+            case "${answer##*$'\n'}" in
+            200)
+                printf '%s' "${answer%$'\n'*}"
+                return
+                ;;
+            404) return 4 ;;
+            esac
+        fi
+        [ "$SECONDS" -lt "$until" ] || return 1
+        sleep 0.5
     done
-    fail "docker cannot be installed"
 }
 
+# Sets a variable to a value; one that may be missing is empty then.
+want() {
+    local value
+    value="$(metadata "$2")"
+    case $? in
+    0 | 4) printf -v "$1" '%s' "$value" ;;
+    *) fail "the metadata server does not answer" ;;
+    esac
+}
+require() {
+    want "$1" "$2"
+    [ -n "${!1//[[:space:]]/}" ] || fail "this VM was not told its ${2##*/}"
+}
+
+last_line() { printf '%s\n' "$1" | grep -v '^[[:space:]]*$' | tail -n 1; }
+
+install_docker() {
+    local words until=$((SECONDS + 600))
+    export DEBIAN_FRONTEND=noninteractive
+    while ! command -v docker >/dev/null; do
+        # a fresh system may update itself just now; a boot that was cut left things half
+        words="$({
+            timeout 300 dpkg --configure -a &&
+                timeout 300 apt-get -qq -o DPkg::Lock::Timeout=120 update &&
+                timeout 600 apt-get -qq -o DPkg::Lock::Timeout=120 install -y docker.io
+        } 2>&1)" && break
+        [ "$SECONDS" -lt "$until" ] ||
+            fail "docker cannot be installed: $(last_line "$words")"
+        sleep 5
+    done
+    until=$((SECONDS + 180))
+    until words="$(timeout 20 docker version --format '{{.Server.Version}}' 2>&1)"; do
+        [ "$SECONDS" -lt "$until" ] ||
+            fail "docker does not answer: $(last_line "$words")"
+        sleep 1
+    done
+}
+
+# The token of this VM's account, for a registry of Google; no list of arguments has it.
 login() {
     local registry="${IMAGE%%/*}"
     case "$registry" in
@@ -71,56 +125,119 @@ login() {
     esac
     metadata instance/service-accounts/default/token |
         sed -n 's/.*"access_token" *: *"\([^"]*\)".*/\1/p' |
-        docker login -u oauth2accesstoken --password-stdin "$registry" >/dev/null
+        timeout 60 docker login -u oauth2accesstoken --password-stdin "$registry" \
+            >/dev/null
 }
 
 pull() {
-    local words=""
-    for attempt in 1 2 3 4 5 6; do
+    local words status tries=6 most=400 attempt=1 pause=1 until=$((SECONDS + 600))
+    # after a reboot the image is here: a registry that is away is no reason to be so too
+    timeout 60 docker image inspect "$IMAGE" >/dev/null 2>&1 && tries=1 most=120
+    while :; do
         # the account of a fresh VM may not be ready: both again
-        if words="$(login 2>&1 && docker pull --quiet "$IMAGE" 2>&1)"; then
-            return
-        fi
-        report "image pull failed" "attempt $attempt of 6: $words"
-        sleep "$attempt"
+        words="$(login 2>&1 && timeout "$most" docker pull --quiet "$IMAGE" 2>&1)"
+        status=$?
+        [ "$status" -ne 0 ] || return 0
+        [ "$status" -ne 124 ] || words="no end within $most s"
+        words="$(last_line "$words")"
+        pull_failed "attempt $attempt of $tries: $words"
+        [ "$attempt" -lt "$tries" ] && [ "$SECONDS" -lt "$until" ] || break
+        sleep "$pause"
+        attempt=$((attempt + 1)) pause=$((pause * 2))
     done
-    fail "image $IMAGE cannot be pulled: $(echo "$words" | tail -n 1)"
+    [ "$tries" -eq 1 ] || fail "image $IMAGE cannot be pulled: $words"
+}
+
+# Its last lines go to the console, the very last one is a reason.
+last_words() {
+    local words
+    words="$(timeout 60 docker logs --tail 20 "$NAME" 2>&1)"
+    printf '%s\n' "$words" | sed "s/^/$NAME: /" >&2
+    last_line "$words"
+}
+# Docker starts it again ever later: five times mean that it will not come up.
+ends_again_and_again() {
+    local count
+    count="$(timeout 60 docker inspect --format '{{.RestartCount}}' "$NAME" 2>/dev/null)"
+    case "$count" in
+    '' | *[!0-9]*) return 1 ;;
+    esac
+    [ "$count" -ge 5 ]
+}
+
+# -- the worker's own -----------------------------------------------------------------
+
+pull_failed() { report "image pull failed" "$1"; }
+
+# Ours where we set one, else the TPU's; a blank one is no index 0.
+find_index() {
+    local index token
+    want index instance/attributes/iris-index
+    [ -n "$index" ] || want index instance/attributes/agent-worker-number
+    case "$index" in
+    '' | *[!0-9]*) fail "the VM at $ADDRESS was not told its index" ;;
+    esac
+    index=$((10#$index))
+    want token "instance/attributes/iris-join-token-$index"
+    [ -n "$token" ] ||
+        fail "the VM at $ADDRESS has index $index, for which there is no join token"
+    INDEX="$index" TOKEN="$token"
 }
 
 run_worker() {
-    local options=() name device
+    local options=() name device words
     for name in GCE_METADATA_HOST GCE_METADATA_IP GCE_METADATA_ROOT; do
         [ -n "${!name:-}" ] && options+=(-e "$name=${!name}")
     done
     for device in "$ROOT"/dev/accel* "$ROOT"/dev/vfio/[0-9]*; do
         [ -e "$device" ] && options+=(--device "$device")
     done
-    if [ "$(optional iris-runtime)" = docker ]; then
+    if [ "$RUNTIME" = docker ]; then
         options+=(-v "$ROOT/var/run/docker.sock:/var/run/docker.sock")
     fi
-    docker rm --force "$NAME" >/dev/null 2>&1
-    docker run -d --name "$NAME" --network=host --restart=always --privileged \
-        --ulimit memlock=-1 --shm-size=16g \
+    timeout 60 docker rm --force "$NAME" >/dev/null 2>&1
+    words="$({ umask 077 && mkdir -p "$CACHE/vm" && touch "$CACHE/boot"; } 2>&1)" ||
+        fail "$CACHE cannot be written: $(last_line "$words")"
+    words="$(timeout 120 docker run -d --name "$NAME" --network=host --restart=always \
+        --privileged --ulimit memlock=-1 --shm-size=16g \
+        --log-opt max-size=20m --log-opt max-file=2 \
         -v "$CACHE:/var/cache/iris" "${options[@]}" "$IMAGE" \
-        python -m iris.worker --vm /var/cache/iris/vm >/dev/null ||
-        fail "the worker's container does not start"
+        python -m iris.worker --vm /var/cache/iris/vm 2>&1)" ||
+        fail "the worker's container does not start: $(last_line "$words")"
+}
+
+# The keeper writes its file anew once it is up.
+wait_for_keeper() {
+    local tries=0 until=$((SECONDS + 300))
+    while [ "$SECONDS" -lt "$until" ]; do
+        [ "$CACHE/vm/keeper.json" -nt "$CACHE/boot" ] && return
+        tries=$((tries + 1))
+        [ $((tries % 10)) -eq 0 ] && ends_again_and_again && break
+        sleep 0.1
+    done
+    fail "the worker does not come up: $(last_words)"
 }
 
 echo "iris-phase: boot started"
-SLICE="$(attribute iris-slice)" || {
-    echo "iris-phase: failed because the metadata server does not answer"
-    exit 1
-}
-CONTROLLER="$(attribute iris-controller)"
+DOCKER_CONFIG="$(mktemp -d)" || fail "there is no room for temporary files"
+export DOCKER_CONFIG # where the registry's token lies, as long as it is needed
+trap 'rm -rf "$DOCKER_CONFIG"' EXIT
+require SLICE instance/attributes/iris-slice
+require CLUSTER_UID instance/attributes/iris-uid
+require CONTROLLER instance/attributes/iris-controller
+want TOKEN instance/attributes/iris-boot-token
+require ADDRESS instance/network-interfaces/0/ip
 find_index
-TOKEN="$(attribute "iris-join-token-$INDEX")"
-IMAGE="$(attribute iris-image)" || fail "no image is named"
-report "boot started"
-(umask 077 && mkdir -p "$CACHE/vm")
+tell 10 "boot started" "" &
+require IMAGE instance/attributes/iris-image
+want RUNTIME instance/attributes/iris-runtime
 install_docker
+# what docker started by itself after a reboot would be cut in the middle later
+timeout 60 docker rm --force "$NAME" >/dev/null 2>&1
 report "docker ready"
 pull
 report "image pulled"
 run_worker
 report "container started"
+wait_for_keeper
 wait

@@ -30,6 +30,11 @@ class Sliced(Protocol):
     def controller_url(self) -> str: ...
     @property
     def join_tokens(self) -> tuple[str, ...]: ...
+    @property
+    def boot_token(self) -> str: ...
+
+
+MOST_IN_ATTRIBUTE = 250_000  # characters; the cloud takes 256 KiB
 
 
 def controller_attributes(
@@ -38,7 +43,7 @@ def controller_attributes(
     """The attributes of the controller's VM; none of them is a secret."""
     return {
         "startup-script": _script("controller.sh"),
-        "iris-config": pack_text(config_text),
+        **config_attributes(config_text),
         "iris-cluster": config.name,
         "iris-uid": cluster_uid,
         "iris-image": config.controller.image,
@@ -50,7 +55,11 @@ def controller_attributes(
 def slice_attributes(
     config: ClusterConfig, cluster_uid: str, request: Sliced, ssh_keys: str
 ) -> dict[str, str]:
-    """The attributes of a slice's VMs; its join tokens are good once each."""
+    """The attributes of a slice's VMs.
+
+    Its join tokens are good once each; its boot token only reports how a boot goes,
+    for a VM that was not told its index.
+    """
     group = request.group
     attributes = {
         "startup-script": _script("worker.sh"),
@@ -64,6 +73,7 @@ def slice_attributes(
         "iris-runtime": str(config.worker.runtime),
         "iris-image": config.worker.image,
         "iris-controller": request.controller_url,
+        "iris-boot-token": request.boot_token,
         **{
             f"iris-join-token-{index}": token
             for index, token in enumerate(request.join_tokens)
@@ -75,9 +85,14 @@ def slice_attributes(
     return attributes
 
 
-def pack_text(text: str) -> str:
-    """Any UTF-8 text as one attribute: gzip, so that 200 KB fit into 256, in base64."""
-    return base64.b64encode(gzip.compress(text.encode(), mtime=0)).decode()
+def config_attributes(text: str) -> dict[str, str]:
+    """The cluster file: gzip in base64, in two attributes where one is too small.
+
+    200 KB fit into 256, save where they are of letters that hardly repeat.
+    """
+    packed = base64.b64encode(gzip.compress(text.encode(), mtime=0)).decode()
+    first, rest = packed[:MOST_IN_ATTRIBUTE], packed[MOST_IN_ATTRIBUTE:]
+    return {"iris-config": first, **({"iris-config-rest": rest} if rest else {})}
 
 
 def _access(config: ClusterConfig, ssh_keys: str) -> dict[str, str]:

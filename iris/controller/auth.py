@@ -16,6 +16,7 @@ from iris.domain.states import SLICE_COMING, SliceState
 from iris.errors import NotAuthenticated, NotThere
 
 OPERATOR_TOKEN_FILE = "operator.token"
+NO_INDEX = -1  # of a boot token: a VM that was not told its index may only say so
 
 
 class Caller(msgspec.Struct, frozen=True):
@@ -25,7 +26,7 @@ class Caller(msgspec.Struct, frozen=True):
     user: str
     worker_uid: str = ""
     slice_name: str = ""  # of the join token
-    index: int = -1
+    index: int = NO_INDEX
 
     @property
     def joins(self) -> bool:
@@ -99,7 +100,7 @@ def bearer(authorization: str) -> str:
 
 
 class _JoinTokens:
-    """The hashes of the join tokens of all slices that may still be joined."""
+    """The hashes of join tokens and boot tokens of all slices that may be joined."""
 
     def __init__(self, state: State) -> None:
         self._state = state
@@ -132,4 +133,4 @@ class _JoinTokens:
             self._hashes[slice_name] = {
                 hash_token(token): index
                 for index, token in enumerate(request.join_tokens)
-            }
+            } | {hash_token(request.boot_token): NO_INDEX}

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import iris
 from iris.controller.parts import Parts
 from iris.controller.tables import Tables
 from iris.controller.views import derive_job_state
-from iris.domain.fleet import Backoff, ScaleGroup, Slice, Worker
+from iris.domain.fleet import Backoff, BootPhase, ScaleGroup, Slice, Worker
 from iris.domain.states import SLICE_COMING, SliceState, TaskState
 from iris.domain.views import (
     AutoscalerView,
@@ -98,7 +98,7 @@ def view_boot(parts: Parts, name: str) -> SliceBoot:
     """A slice's boot, of one that is gone too. Raises NotThere."""
     with parts.state.reading() as tables:
         if name in tables.slices:
-            return SliceBoot(name, tuple(tables.phases.get(name, {}).values()))
+            return _boot(name, tables.phases.get(name, {}).values())
     parts.state.wait_durable()
     phases = parts.history.phases(name)
     if not phases:
@@ -106,7 +106,12 @@ def view_boot(parts: Parts, name: str) -> SliceBoot:
             f"no boot of a slice {name[:80]!r} is kept",
             hint="See `inv probe.list-slices`.",
         )
-    return SliceBoot(name, phases)
+    return _boot(name, phases)
+
+
+def _boot(name: str, phases: Iterable[BootPhase]) -> SliceBoot:
+    """In order of time: a VM does not wait for one report before the next."""
+    return SliceBoot(name, tuple(sorted(phases, key=lambda phase: phase.at)))
 
 
 def view_workers(parts: Parts) -> tuple[WorkerView, ...]:

@@ -155,8 +155,15 @@ class Kernel:
 
     def _join_token(self, slice_uid: str, index: int) -> str:
         """Derived, so that a repeated create hands out the same one."""
+        return self._derived(f"{slice_uid}/{index}")
+
+    def _boot_token(self, slice_uid: str) -> str:
+        """Of a VM that knows no index: it joins nothing."""
+        return self._derived(f"{slice_uid}/boot")
+
+    def _derived(self, words: str) -> str:
         key = self._tables.meta["join_key"].encode()
-        return hmac.new(key, f"{slice_uid}/{index}".encode(), sha256).hexdigest()
+        return hmac.new(key, words.encode(), sha256).hexdigest()
 
     def _load_of(self, worker: Worker, interval: float) -> WorkerLoad:
         tables = self._tables

@@ -199,6 +199,7 @@ class State(Kernel):
                 join_tokens=tuple(
                     self._join_token(slice_.uid, i) for i in range(slice_.vms)
                 ),
+                boot_token=self._boot_token(slice_.uid),
             )
 
     def slice_accepted(self, name: str, creation: str = "") -> None:

@@ -46,6 +46,7 @@ class SliceRequest(msgspec.Struct, frozen=True):
     zone: str
     controller_url: str
     join_tokens: tuple[str, ...]  # one for each VM, good once
+    boot_token: str = ""  # of a VM that knows no index: reports its boot, no more
 
 
 class CloudSlice(msgspec.Struct, frozen=True):
@@ -60,6 +61,8 @@ class CloudSlice(msgspec.Struct, frozen=True):
     words: str = ""  # the cloud's own, where something is wrong
     controller_url: str = ""  # as its VMs are told; empty: they find it themselves
     is_over: bool = False  # all that ran on its VMs has ended, by the cloud's word
+    # where each VM answers inside, by its index; empty while it has no address
+    addresses: tuple[str, ...] = ()
 
 
 class Listing(msgspec.Struct, frozen=True):

@@ -12,6 +12,7 @@ from iris.controller.api.route import (
     Routes,
     Service,
 )
+from iris.controller.auth import NO_INDEX
 from iris.controller.fleet_views import view_worker, view_workers
 from iris.controller.intake import take_heartbeat, take_logs
 from iris.domain.pages import Page
@@ -53,7 +54,8 @@ def drain(call: Call[None, NoQuery]) -> WorkerView:
 def register(call: Call[Registration, NoQuery]) -> Registered:
     """Take a worker in, on the join token of its VM."""
     caller, words = call.caller, call.body
-    if (caller.slice_name, caller.index) != (words.slice_name, words.index):
+    is_its_own = (caller.slice_name, caller.index) == (words.slice_name, words.index)
+    if not is_its_own or words.index == NO_INDEX:
         raise NotAllowed("this token does not let that VM join")
     return call.parts.state.register(words, call.token_hash)
 

@@ -16,7 +16,12 @@ from iris.domain.states import (
     require_move,
 )
 from iris.errors import Conflict, IllegalMove, NotAuthenticated, NotThere
+from iris.planning.backoff import next_backoff
 from iris.planning.plans import LivenessPlan, WorkerMove
+
+FAILED = "failed"  # the phase that a boot ends with, with its reason
+# What a VM may say of its boots: its join token can be read by what runs on it.
+MOST_PHASES, MOST_LETTERS = 200, 500
 
 
 def register(change: Change, registration: Registration, token: str) -> Worker:
@@ -89,10 +94,25 @@ def _advance_boot(change: Change, slice_: Slice, index: int) -> None:
 
 
 def report_phase(change: Change, report: PhaseReport) -> None:
-    """Keep one step of a boot."""
+    """Keep one step of a boot. A boot that failed ends its slice before it works."""
     slice_ = change.slice(report.slice_name)
-    phase = BootPhase(slice_.name, report.index, report.phase, report.at, report.detail)
-    change.put_phase(phase)
+    said = change.tables.phases.get(slice_.name, {})
+    if sum(index == report.index for index, _ in said) >= MOST_PHASES:
+        raise Conflict(f"{slice_.name}/{report.index} has said enough of its boot")
+    name, detail = report.phase[:MOST_LETTERS], report.detail[:MOST_LETTERS]
+    change.put_phase(BootPhase(slice_.name, report.index, name, report.at, detail))
+    there = change.tables.slice_workers.get(slice_.name, {})
+    if name == FAILED and slice_.state in SLICE_COMING and report.index not in there:
+        _fail_boot(change, slice_, report.index, detail or "it says no why")
+
+
+def _fail_boot(change: Change, slice_: Slice, index: int, detail: str) -> None:
+    because = detail if index < 0 else f"worker {index}: {detail}"
+    move_slice(change, slice_, SliceState.FAILED, f"a boot failed: {because}")
+    place = slice_.group, slice_.zone
+    previous = change.tables.backoffs.get(place)
+    backoff = next_backoff(previous, *place, "boot-failed", because, change.now)
+    change.put_backoff(backoff)
 
 
 def commit_liveness(change: Change, plan: LivenessPlan) -> None:

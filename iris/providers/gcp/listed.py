@@ -56,6 +56,7 @@ def of_tpu(types: Any, each: Any, queued: Any) -> CloudSlice:
         words=words,
         controller_url=each.metadata.get(CONTROLLER_URL, ""),
         is_over=state in _ENDED_STATES,
+        addresses=tuple(vm.ip_address for vm in each.network_endpoints),
     )
 
 
@@ -115,4 +116,5 @@ def of_vm(vm: Json) -> CloudSlice:
         words="" if phase in (Phase.CREATING, Phase.UP) else str(vm.get("status")),
         controller_url="".join(urls),
         is_over=vm.get("status") in _ENDED_STATES,
+        addresses=(vms.internal_ip(vm),),
     )
