@@ -57,7 +57,7 @@ def api_of(path: str) -> str:
     return "tpu" if "/locations" in path else "rights"
 
 
-def denied_words() -> str:
+def denied_words(permission: str = "") -> str:
     """What either API says to a caller who lacks the right."""
     path, _, action = request.path.partition("/projects/")[2].partition(":")
     parts = path.strip("/").split("/")
@@ -72,7 +72,7 @@ def denied_words() -> str:
     kind, action = _kind(parts), action or _verb()
     parent = parts[:-1] if parts[-1] == kind else parts
     return (
-        f"Permission 'tpu.{kind}.{action}' denied on "
+        f"Permission '{permission or f'tpu.{kind}.{action}'}' denied on "
         f"'projects/{'/'.join(parent)}' (or it may not exist)."
     )
 
@@ -83,8 +83,10 @@ def _kind(parts: list[str]) -> str:
 
 def _type_in(body: dict[str, Any]) -> str:
     """The accelerator, machine or disk type of what a body would create."""
-    with suppress(AttributeError, LookupError, TypeError):  # refused later, by its API
-        body = body["tpu"]["nodeSpec"][0]["node"]
+    wanted: Any = body
+    with suppress(LookupError, TypeError):  # refused later, by its API
+        wanted = body["tpu"]["nodeSpec"][0]["node"]
+    body = wanted if isinstance(wanted, dict) else {}
     named = body.get("acceleratorType") or body.get("machineType") or body.get("type")
     return str(named or "").rpartition("/")[2]
 

@@ -227,6 +227,16 @@ class Faults:
                     return planned.fault
         return None
 
+    def is_planned(self, kind: FaultKind, **facts: str) -> bool:
+        """Would such a fault strike now? It is not used up."""
+        known = dict.fromkeys(("api", "verb", "zone", "type", "name"), "") | facts
+        with self._lock:
+            now = self._clock.now()
+            return any(
+                each.fault.kind is kind and _fits(each, known, None, now)
+                for each in self._planned
+            )
+
     def _use(self, planned: _Planned, now: float, what: str) -> None:
         self._struck.append(Strike(now, planned.fault.kind, what))
         planned.left -= 1

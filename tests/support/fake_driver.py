@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from iris.emulator.machines import Vm
+from iris.errors import OutOfCapacity
 
 
 class FakeDriver:
@@ -13,10 +14,25 @@ class FakeDriver:
         self.calls: list[tuple[str, str]] = []
         self.console = b"a first line\nand a second one\n"
         self.guests: dict[str, dict[str, str]] = {}
+        self.room = 124  # VMs that have an address at once
+        self.connections: dict[str, int] = {}  # of SSH, by VM
         self._places: dict[str, int] = {}
+        self._last = -1
+
+    @property
+    def addressed(self) -> frozenset[str]:
+        """The VMs that have an address."""
+        return frozenset(self._places)
 
     def take_address(self, vm_id: str) -> tuple[str, str]:
-        place = self._places.setdefault(vm_id, len(self._places))
+        if vm_id not in self._places:
+            if len(self._places) == self.room:
+                raise OutOfCapacity(
+                    f"the network has {self.room} VMs, and no more room"
+                )
+            self._last += 1
+            self._places[vm_id] = self._last
+        place = self._places[vm_id]
         return f"127.9.0.{2 + place}", f"127.9.0.{130 + place}"
 
     def boot(self, vm: Vm) -> None:
@@ -42,11 +58,12 @@ class FakeDriver:
 
     def cut_ssh(self, vm_id: str = "") -> int:
         self.calls.append(("cut", vm_id))
-        return 0
+        return self.connections.pop(vm_id, 0)
 
     def delete(self, vm_id: str) -> None:
         self.calls.append(("delete", vm_id))
         self.up.pop(vm_id, None)
+        self._places.pop(vm_id, None)
 
     def delete_disk(self, disk_id: str) -> None:
         self.calls.append(("delete disk", disk_id))

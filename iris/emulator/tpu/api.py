@@ -4,71 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask import Blueprint, g, jsonify, request
+from flask import Blueprint, request
 
-from iris.emulator.errors import Json, Refusal, missing
-from iris.emulator.faults import FaultKind
-from iris.emulator.paging import page_of, size_from
+from iris.emulator.errors import Json, Refusal
 from iris.emulator.parts import Parts
 from iris.emulator.routes import Routes
-from iris.emulator.tpu import catalogue
-from iris.emulator.tpu.enums import with_names, with_numbers
-from iris.emulator.tpu.fates import Fates
-from iris.emulator.tpu.operations import Operations
-from iris.emulator.tpu.queue import Queue
-from iris.emulator.tpu.slices import Slices
+from iris.emulator.tpu.desk import Tpus
+from iris.emulator.tpu.enums import with_names
+from iris.emulator.tpu.places import ZONE, add_places
 from iris.emulator.tpu.views import queued_view
-from iris.emulator.tpu.wishes import Wish, require_zone
-
-PLACE = "/<any(v2, v2alpha1, v1):version>/projects/<project>/locations"
-ZONE = f"{PLACE}/<zone>"
-
-
-class Tpus:
-    """The parts of Cloud TPU, and the checks of each request."""
-
-    def __init__(self, parts: Parts) -> None:
-        self.parts = parts
-        self.lock = parts.core.lock
-        self.operations = Operations(parts.core)
-        self.slices = Slices(parts, self.operations)
-        self.fates = Fates(parts.core, self.slices, self.operations)
-        self.queue = Queue(parts, self.operations, self.slices, self.fates)
-
-    def check(self, project: str, zone: str, permission: str) -> None:
-        """Raises a 403 for a permission, and for a zone."""
-        self.parts.access.require(g.caller, project, f"tpu.{permission}")
-        require_zone(self.parts, project, zone)
-
-    def answer(self, body: Json) -> Any:
-        """With enums as the caller wants them."""
-        wanted = request.args.get("$alt", "")
-        return jsonify(with_numbers(body) if "enum-encoding=int" in wanted else body)
-
-    def page(self, items: list[Json], key: str) -> Any:
-        """One page of a list; an empty one is `{}`."""
-        faults = self.parts.core.faults
-        size = size_from(request.args.get("pageSize", ""), 1000, 10_000)
-        if faults.take(FaultKind.SMALL_PAGES, api="tpu"):
-            size = 1
-        silent = self._silent(key)
-        items = [item for item in items if not item["name"].startswith(silent)]
-        found, token = page_of(items, size, request.args.get("pageToken", ""))
-        body: Json = {key: list(found)} if found else {}
-        if token:
-            body["nextPageToken"] = token
-        if silent:
-            body["unreachable"] = [each.rstrip("/") for each in silent]
-        return self.answer(body)
-
-    def _silent(self, key: str) -> tuple[str, ...]:
-        """The locations that a list of all of them lacks just now."""
-        asked = request.view_args or {}
-        if key not in ("nodes", "queuedResources") or asked.get("zone") != "-":
-            return ()
-        take, kind = self.parts.core.faults.take, FaultKind.UNREACHABLE_ZONE
-        zones = [z for z in catalogue.ZONES if take(kind, api="tpu", zone=z)]
-        return tuple(f"projects/{asked['project']}/locations/{z}/" for z in zones)
+from iris.emulator.tpu.wishes import Wish
 
 
 def blueprint(parts: Parts) -> Blueprint:
@@ -80,9 +25,10 @@ def blueprint(parts: Parts) -> Blueprint:
     _slice_verbs(routes, tpus)
     _queued(routes, tpus)
     _operations(routes, tpus)
-    _places(routes, tpus)
+    add_places(routes, tpus)
     with tpus.lock:
         parts.core.driver.restore(tpus.slices.resume())
+        tpus.fates.resume()
         tpus.queue.resume()
     return routes
 
@@ -111,14 +57,14 @@ def _slices(routes: Blueprint, tpus: Tpus) -> None:
     def listed(version: str, project: str, zone: str) -> Any:
         tpus.check(project, zone, "nodes.list")
         with tpus.lock:
-            found = _fresh(tpus, slices.listed(project, zone))
-            return tpus.page([slices.view(tpu) for tpu in found], "nodes")
+            found = tpus.now(slices.past, project, zone)
+            return tpus.page([tpus.shown(tpu) for tpu in found], "nodes")
 
     @routes.get(one)
     def get(version: str, project: str, zone: str, name: str) -> Any:
         tpus.check(project, zone, "nodes.get")
         with tpus.lock:
-            return tpus.answer(slices.view(slices.get(project, zone, name)))
+            return tpus.answer(tpus.shown(slices.get(project, zone, name)))
 
     @routes.delete(one)
     def delete(version: str, project: str, zone: str, name: str) -> Any:
@@ -133,17 +79,8 @@ def _slices(routes: Blueprint, tpus: Tpus) -> None:
         mask = [each for each in request.args.get("updateMask", "").split(",") if each]
         with tpus.lock:
             found = slices.get(project, zone, name)
-            operation = tpus.fates.update(found, _body(), mask)
+            operation = tpus.changes.update(found, _body(), mask)
             return tpus.answer(tpus.operations.view(operation))
-
-
-def _fresh(tpus: Tpus, found: list[Any]) -> list[Any]:
-    """Without what a stale list does not know yet."""
-    stale = tpus.parts.core.faults.take(FaultKind.STALE_LIST, api="tpu", verb="list")
-    if stale is None:
-        return found
-    as_of = tpus.parts.core.clock.now() - stale.seconds
-    return [each for each in found if each.created_at <= as_of]
 
 
 def _slice_verbs(routes: Blueprint, tpus: Tpus) -> None:
@@ -163,20 +100,32 @@ def _slice_verbs(routes: Blueprint, tpus: Tpus) -> None:
         tpus.check(project, zone, "nodes.getGuestAttributes")
         with tpus.lock:
             found = slices.get(project, zone, name)
-        asked = [each for each in _body().get("workerIds") or [] if each]
-        workers = [int(each) for each in asked] or list(range(len(found.vms)))
+            vms = [found.vms[at] for at in _workers(_body(), len(found.vms))]
+        path = str(_body().get("queryPath") or "")
         driver = tpus.parts.core.driver
-        rows = [_guest_row(driver.guest_attributes(found.vms[w].id)) for w in workers]
+        rows = [_guest_row(driver.guest_attributes(vm.id), path) for vm in vms]
         return tpus.answer({"guestAttributes": rows})
 
 
-def _guest_row(attributes: dict[str, dict[str, str]]) -> Json:
+def _workers(body: Json, count: int) -> list[int]:
+    """Which workers are asked, all of them for none and for an empty name."""
+    asked = [str(each) for each in body.get("workerIds") or [] if each != ""]
+    known = [str(worker) for worker in range(count)]
+    wrong = [each for each in asked if each not in known]
+    if wrong:
+        raise Refusal("invalid", f"Invalid worker id '{wrong[0]}'.")
+    return [known.index(each) for each in asked] or list(range(count))
+
+
+def _guest_row(attributes: dict[str, dict[str, str]], path: str) -> Json:
+    space, _, key = path.strip("/").partition("/")
     items = [
-        {"namespace": space, "key": key, "value": value}
-        for space, values in attributes.items()
-        for key, value in values.items()
+        {"namespace": each, "key": name, "value": value}
+        for each, values in attributes.items()
+        for name, value in values.items()
+        if space in ("", each) and key in ("", name)
     ]
-    return {"queryPath": "", "queryValue": {"items": items}}
+    return {"queryPath": path, "queryValue": {"items": items}}
 
 
 def _queued(routes: Blueprint, tpus: Tpus) -> None:
@@ -197,7 +146,7 @@ def _queued(routes: Blueprint, tpus: Tpus) -> None:
     def listed(version: str, project: str, zone: str) -> Any:
         tpus.check(project, zone, "queuedResources.list")
         with tpus.lock:
-            found = _fresh(tpus, queue.listed(project, zone))
+            found = tpus.now(queue.past, project, zone)
             return tpus.page([queued_view(q) for q in found], "queuedResources")
 
     @routes.get(one)
@@ -212,7 +161,8 @@ def _queued(routes: Blueprint, tpus: Tpus) -> None:
         force = request.args.get("force", "").lower() == "true"
         with tpus.lock:
             found = queue.get(project, zone, name)
-            operation = queue.delete(found, force=force)
+            asked = request.args.get("requestId", "")
+            operation = queue.delete(found, force=force, request_id=asked)
             return tpus.answer(tpus.operations.view(operation))
 
 
@@ -236,52 +186,7 @@ def _operations(routes: Blueprint, tpus: Tpus) -> None:
 
     @routes.post(f"{one}:cancel")
     def cancel(version: str, project: str, zone: str, name: str) -> Any:
+        tpus.check(project, zone, "operations.get")
         with tpus.lock:
             operations.cancel(operations.get(project, zone, name))
         return tpus.answer({})
-
-
-def _places(routes: Blueprint, tpus: Tpus) -> None:
-    @routes.get(PLACE)
-    def locations(version: str, project: str) -> Any:
-        items = [_location(project, zone) for zone in catalogue.ZONES]
-        return tpus.page(items, "locations")
-
-    @routes.get(ZONE)
-    def location(version: str, project: str, zone: str) -> Any:
-        if zone not in catalogue.ZONES:
-            raise missing(f"projects/{project}/locations/{zone}")
-        return tpus.answer(_location(project, zone))
-
-    @routes.get(f"{ZONE}/acceleratorTypes")
-    def types(version: str, project: str, zone: str) -> Any:
-        parent = f"projects/{project}/locations/{zone}/acceleratorTypes"
-        items = [
-            {
-                "name": f"{parent}/{made.type}",
-                "type": made.type,
-                "acceleratorConfigs": [
-                    dict(
-                        zip(
-                            ("type", "topology"), catalogue.config_of(made), strict=True
-                        )
-                    )
-                ],
-            }
-            for made in catalogue.accelerators_of(zone)
-        ]
-        return tpus.page(items, "acceleratorTypes")
-
-    @routes.get(f"{ZONE}/<any(runtimeVersions, tensorflowVersions):kind>")
-    def versions(version: str, project: str, zone: str, kind: str) -> Any:
-        is_new = kind == "runtimeVersions"
-        found = catalogue.runtimes_of(zone) if is_new else catalogue.tensorflow_of(zone)
-        parent = f"projects/{project}/locations/{zone}/{kind}"
-        items = [{"name": f"{parent}/{each}", "version": each} for each in found]
-        return tpus.page(items, kind)
-
-
-def _location(project: str, zone: str) -> Json:
-    name = f"projects/{project}/locations/{zone}"
-    labels = {"cloud.googleapis.com/region": zone.rpartition("-")[0]}
-    return {"name": name, "locationId": zone, "labels": labels}

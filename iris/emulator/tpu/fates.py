@@ -1,4 +1,4 @@
-"""What happens to a slice that lives: power, updates, and what the cloud does to it."""
+"""What happens to a slice that lives: power, and what the cloud does to it."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from msgspec.structs import replace
 
 from iris.emulator.core import Core
 from iris.emulator.errors import Refusal
-from iris.emulator.faults import Fault, FaultKind
+from iris.emulator.faults import FaultKind
 from iris.emulator.tpu.operations import Operations
-from iris.emulator.tpu.records import Json, Operation, State, TpuSlice
-from iris.emulator.tpu.slices import Slices, busy
+from iris.emulator.tpu.records import Operation, State, TpuSlice
+from iris.emulator.tpu.slices import Slices
 from iris.emulator.tpu.views import SLICE_TYPE
+from iris.emulator.tpu.words import BAD, bad_state, busy, was_preempted
 
-_IDLE = frozenset({State.READY, State.STOPPED, State.PREEMPTED, State.TERMINATED})
-_UPDATABLE = ("description", "tags", "labels", "metadata", "networkConfig", "dataDisks")
+RETRY = 1.0  # seconds until SSH connections are looked for again
 
 
 class Fates:
@@ -23,113 +23,124 @@ class Fates:
         self._core = core
         self._slices = slices
         self._operations = operations
+        self._cutting: set[str] = set()  # ids of those whose next try is due
+        slices.hooks.on_booted = self._strike
+
+    # -- power -----------------------------------------------------------------------
 
     def stop(self, tpu: TpuSlice) -> Operation:
         """Power a single VM off; slices of several cannot."""
         if len(tpu.vms) > 1:
-            words = "Cloud TPU received a bad request. stop is not supported for pods"
-            raise Refusal("not-ready", words)
-        operation = self._slices.begin("stop", self._require_idle(tpu))
-        self._slices.put(replace(tpu, state=State.STOPPED, is_booted=False))
+            raise Refusal("not-ready", f"{BAD} stop is not supported for pods")
+        tpu = self._turned("stop", tpu, State.READY, State.STOPPING)
         self._core.driver.stop(tpu.vms[0].id)
-        self._operations.end(operation.id)
-        return operation
+        self._slices.later(self._core.delays.vm_stopping, tpu, self._stopped)
+        return self._operations.get(tpu.project, tpu.zone, tpu.operation)
 
     def start(self, tpu: TpuSlice) -> Operation:
         """Power it on again; one that was taken does not come back."""
-        if tpu.state != State.STOPPED:
-            raise _bad_state("start", tpu)
-        operation = self._slices.begin("start", tpu)
+        tpu = self._turned("start", tpu, State.STOPPED, State.STARTING)
         for vm in self._slices.driven(tpu):
             self._core.driver.boot(vm)
-        tpu = self._slices.put(replace(tpu, state=State.READY, is_booted=True))
-        response = {"@type": SLICE_TYPE, **self._slices.view(tpu)}
-        self._operations.end(operation.id, response=response)
-        return operation
+        self._slices.later(self._core.delays.vm_staging, tpu, self._started)
+        return self._operations.get(tpu.project, tpu.zone, tpu.operation)
 
-    def update(self, tpu: TpuSlice, body: Json, mask: list[str]) -> Operation:
-        """Other labels, tags, metadata. Raises a 400 while it comes up or goes."""
-        fields = [_camel(each.split(".")[0]) for each in mask]
-        wrong = [each for each in fields if each not in _UPDATABLE]
-        if wrong or not fields:
-            raise Refusal("invalid", f"Invalid update_mask: {','.join(mask)}")
-        if tpu.state != State.READY:
-            raise _bad_state("update", tpu)
+    def resume(self) -> None:
+        """After a restart of the emulator: what was under way goes on."""
+        steps = {State.STOPPING: self._stopped, State.STARTING: self._started}
+        for tpu in self._slices.all():
+            if tpu.taken_at and tpu.state in (State.CREATING, State.READY):
+                self._take_back_later(tpu)
+            elif tpu.state in steps:
+                self._slices.later(0.0, tpu, steps[State(tpu.state)])
+
+    def _turned(self, verb: str, tpu: TpuSlice, must: State, to: State) -> TpuSlice:
         if tpu.operation:
             raise busy()
-        changes = {field: body.get(field) or {} for field in fields}
-        operation = self._slices.begin("update", tpu)
-        tpu = self._slices.put(replace(tpu, asked={**tpu.asked, **changes}))
-        for vm in self._slices.driven(tpu):
-            self._core.driver.update(vm)
+        if tpu.state != must:
+            raise bad_state(verb, tpu.state)
+        operation = self._slices.begin(verb, tpu)
+        return self._slices.put(replace(tpu, state=to, operation=operation.id))
+
+    def _stopped(self, tpu: TpuSlice) -> None:
+        self._settle(replace(tpu, state=State.STOPPED))
+
+    def _started(self, tpu: TpuSlice) -> None:
+        self._settle(replace(tpu, state=State.READY))
+
+    def _settle(self, tpu: TpuSlice) -> None:
         response = {"@type": SLICE_TYPE, **self._slices.view(tpu)}
-        self._operations.end(operation.id, response=response)
-        return operation
+        self._operations.end(tpu.operation, response=response)
+        self._slices.put(replace(tpu, operation=""))
 
     # -- faults ----------------------------------------------------------------------
 
     def strike(self) -> None:
         """Faults that take what lives, once their time has come."""
-        kinds = (FaultKind.PREEMPTION, FaultKind.MAINTENANCE, FaultKind.SSH_CUT)
         for tpu in self._slices.all():
-            # its VMs boot, and may be taken, before the slice says READY
-            if not tpu.is_booted or tpu.state not in (State.CREATING, State.READY):
-                continue
-            fault = self._slices.take(tpu, "", *kinds)
-            if fault is not None:
-                self._suffer(tpu, fault)
-            for worker, vm in enumerate(tpu.vms):
-                if self._slices.struck(tpu, "DEAD_WORKER", worker):
-                    self._core.driver.kill_processes(vm.id)
+            if _is_up(tpu):
+                self._strike(tpu)
 
-    def _suffer(self, tpu: TpuSlice, fault: Fault) -> None:
-        if fault.kind is FaultKind.PREEMPTION:
+    def _strike(self, tpu: TpuSlice) -> None:
+        take, driver = self._slices.take, self._core.driver
+        fault = take(tpu, "", FaultKind.PREEMPTION)
+        if fault is not None:
             self.preempt(tpu, fault.notice)
-        elif fault.kind is FaultKind.MAINTENANCE:
-            self._slices.put(replace(tpu, health="UNHEALTHY_MAINTENANCE"))
+            return
+        if take(tpu, "", FaultKind.MAINTENANCE) is not None:
+            tpu = self._slices.put(replace(tpu, health="UNHEALTHY_MAINTENANCE"))
             for vm in tpu.vms:
-                self._core.driver.maintain(vm.id, "TERMINATE_ON_HOST_MAINTENANCE")
-        else:
-            for vm in tpu.vms:
-                self._core.driver.cut_ssh(vm.id)
+                driver.maintain(vm.id, "TERMINATE_ON_HOST_MAINTENANCE")
+        for worker, vm in enumerate(tpu.vms):
+            if self._slices.struck(tpu, "DEAD_WORKER", worker):
+                driver.kill_processes(vm.id)
+        self._cut(tpu)
+
+    def _cut(self, tpu: TpuSlice) -> None:
+        """Connections to it, where there are some; later where there are none yet."""
+        if not self._slices.is_planned(tpu, FaultKind.SSH_CUT):
+            return
+        if sum(self._core.driver.cut_ssh(vm.id) for vm in tpu.vms):
+            self._slices.take(tpu, "", FaultKind.SSH_CUT)
+        elif tpu.id not in self._cutting:
+            self._cutting.add(tpu.id)
+            self._core.later.after(RETRY, lambda: self._cut_again(tpu))
+
+    def _cut_again(self, tpu: TpuSlice) -> None:
+        self._cutting.discard(tpu.id)
+        now = self._slices.find(tpu.project, tpu.zone, tpu.name)
+        if now is not None and now.id == tpu.id and _is_up(now):
+            self._cut(now)
 
     def preempt(self, tpu: TpuSlice, notice: float) -> None:
         """The cloud takes it back; it stays listed until somebody deletes it."""
+        if not _is_up(tpu):
+            return
+        taken_at = self._core.clock.now() + notice
+        tpu = self._slices.put(replace(tpu, taken_at=taken_at))
         for vm in tpu.vms:
             self._core.driver.stop(vm.id, notice=notice, preempted=True)
+        self._take_back_later(tpu)
 
-        def taken_back(now: TpuSlice) -> None:
-            if now.operation:
-                words = "update is not supported while in state PREEMPTED"
-                status = {"code": 3, "message": words}
-                self._operations.end(now.operation, error=status)
-            gone = replace(now, state=State.PREEMPTED, operation="")
-            now = self._slices.put(gone)
-            self._slices.on_preempted(now)
-
+    def _take_back_later(self, tpu: TpuSlice) -> None:
         def due() -> None:
             now = self._slices.find(tpu.project, tpu.zone, tpu.name)
             # READY meanwhile or not, it is taken; deleted meanwhile, it is not
             is_there = now is not None and now.id == tpu.id
             if now is not None and is_there and now.state != State.DELETING:
-                taken_back(now)
+                self._take_back(now)
 
-        self._core.later.after(notice, due)
+        left = tpu.taken_at - self._core.clock.now()
+        self._core.later.after(max(left, 0.0), due)
 
-    def _require_idle(self, tpu: TpuSlice) -> TpuSlice:
-        if tpu.state not in _IDLE or tpu.operation:
-            raise busy()
-        return tpu
-
-
-def _bad_state(verb: str, tpu: TpuSlice) -> Refusal:
-    return Refusal(
-        "not-ready",
-        f"Cloud TPU received a bad request. {verb} is not supported while in state "
-        f"{tpu.state} [EID: 0x7c1d5e0b8a94f263]",
-    )
+    def _take_back(self, tpu: TpuSlice) -> None:
+        if tpu.operation:
+            self._operations.end(tpu.operation, error=was_preempted())
+        tpu = self._slices.put(replace(tpu, state=State.PREEMPTED, operation=""))
+        self._slices.hooks.on_preempted(tpu)
 
 
-def _camel(words: str) -> str:
-    first, *rest = words.split("_")
-    return first + "".join(word.title() for word in rest)
+def _is_up(tpu: TpuSlice) -> bool:
+    # its VMs boot, and may be taken, before the slice says READY
+    is_up = tpu.is_booted and tpu.state in (State.CREATING, State.READY)
+    return is_up and not tpu.taken_at

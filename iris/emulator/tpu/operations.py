@@ -15,6 +15,7 @@ from iris.emulator.tpu.records import Json, Operation
 # What the live service sends, and what the client's own definitions say.
 COMMON = "type.googleapis.com/google.cloud.common.OperationMetadata"
 OWN = "type.googleapis.com/google.cloud.tpu.v2.OperationMetadata"
+RETENTION = 86_400.0  # seconds that one is kept after its end
 EMPTY: Json = {"@type": "type.googleapis.com/google.protobuf.Empty"}
 
 
@@ -30,6 +31,9 @@ class Operations:
     ) -> Operation:
         """One that runs from now on."""
         now = self._core.clock.now()
+        for old in self._shelf:
+            if old.ended_at and old.ended_at < now - RETENTION:
+                self._shelf.drop(old.id)
         parts = "-".join(secrets.token_hex(4) for _ in range(3))
         operation = Operation(
             id=f"operation-{int(now * 1000)}-{parts}",
@@ -69,11 +73,11 @@ class Operations:
         """Asked for; advisory, as the API says."""
         self._shelf.put(operation.id, replace(operation, cancel_requested=True))
 
-    def of_request(self, request_id: str) -> Operation | None:
-        """The one that a request with this id began."""
-        if not request_id:
-            return None
-        return next((o for o in self._shelf if o.request_id == request_id), None)
+    def of_request(self, request_id: str, verb: str, target: str) -> Operation | None:
+        """The one that this very request with this id began before."""
+        same = (request_id, verb, target)
+        found = (o for o in self._shelf if (o.request_id, o.verb, o.target) == same)
+        return next(found, None) if request_id else None
 
     def listed(self, project: str, zone: str) -> list[Operation]:
         """Those of a zone."""

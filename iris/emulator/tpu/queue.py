@@ -7,11 +7,13 @@ from collections.abc import Callable
 from msgspec.structs import replace
 
 from iris.emulator.errors import Refusal, missing, taken
-from iris.emulator.faults import FaultKind
-from iris.emulator.ledger import Entry
+from iris.emulator.faults import Fault, FaultKind
 from iris.emulator.parts import Parts
+from iris.emulator.past import Past
+from iris.emulator.tpu.entries import entry_of_queued
 from iris.emulator.tpu.fates import Fates
 from iris.emulator.tpu.operations import Operations
+from iris.emulator.tpu.queued_wishes import interval_of, wishes_of
 from iris.emulator.tpu.records import (
     Json,
     Operation,
@@ -22,15 +24,29 @@ from iris.emulator.tpu.records import (
 )
 from iris.emulator.tpu.slices import Slices
 from iris.emulator.tpu.views import QUEUED_TYPE, queued_view
-from iris.emulator.tpu.wishes import Wish, no_capacity, require_quota, type_of
-
-_DELETABLE = frozenset(
-    {
-        QueuedState.WAITING,
-        QueuedState.FAILED,
-        QueuedState.SUSPENDED,
-    }
+from iris.emulator.tpu.wishes import (
+    Use,
+    Wish,
+    require_id,
+    require_quota,
+    type_of,
+    use_of,
 )
+from iris.emulator.tpu.words import (
+    busy,
+    has_expired,
+    no_capacity,
+    status_of,
+    was_aborted,
+)
+
+RETRY = 1.0  # seconds at least until one that found no room is served again
+LOOK = 0.05  # seconds between two looks whether its slices are gone
+_DELETABLE = frozenset({QueuedState.WAITING, QueuedState.FAILED, QueuedState.SUSPENDED})
+_SUSPENDABLE = frozenset(
+    {QueuedState.WAITING, QueuedState.PROVISIONING, QueuedState.ACTIVE}
+)
+_SERVED = frozenset({QueuedState.PROVISIONING, QueuedState.ACTIVE})
 
 
 class Queue:
@@ -45,8 +61,12 @@ class Queue:
         self._operations = operations
         self._slices = slices
         self._shelf = parts.core.shelf("queued-resource", Queued)
-        slices.on_preempted = self._slice_taken
-        slices.on_ready = self._slice_ready
+        self.past = Past(parts.core.clock, [(q.path, q) for q in self._shelf])
+        slices.hooks.on_preempted = lambda tpu: self._lost(tpu, "SERVICE")
+        slices.hooks.on_deleted = lambda tpu: self._lost(tpu, "USER")
+        slices.hooks.on_refused = self._slice_refused
+        slices.hooks.on_ready = self._slice_ready
+        slices.hooks.uses_of_others = self._uses_without
 
     def get(self, project: str, zone: str, name: str) -> Queued:
         """The queued resource. Raises a 404."""
@@ -55,23 +75,14 @@ class Queue:
             raise missing(f"projects/{project}/locations/{zone}/queuedResources/{name}")
         return found
 
-    def listed(self, project: str, zone: str) -> list[Queued]:
-        """Those of a zone, of all zones for `-`."""
-        found = [
-            q for q in self._shelf if q.project == project and zone in ("-", q.zone)
-        ]
-        return sorted(found, key=lambda each: (each.zone, each.name))
+    # -- calls -------------------------------------------------------------------------
 
     def create(
         self, project: str, zone: str, name: str, body: Json, request_id: str = ""
     ) -> Operation:
         """One more; its operation is done once it is accepted."""
-        former = self._operations.of_request(request_id)
-        if former is not None:
-            return former
-        key = f"{project}/{zone}/{name}"
-        if self._shelf.find(key) is not None:
-            raise taken(f"projects/{project}/locations/{zone}/queuedResources/{name}")
+        require_id(name)
+        begins_at, expires_at = interval_of(body, self._core.clock.now())
         queued = Queued(
             id=str(self._core.next_number()),
             project=project,
@@ -79,48 +90,113 @@ class Queue:
             name=name,
             asked=body,
             created_at=self._core.clock.now(),
+            begins_at=begins_at,
+            expires_at=expires_at,
         )
-        for wish in _wishes(queued):
-            held = self._slices.listed(project, zone)
-            require_quota(self._parts, wish, type_of(wish), held)
-        self._open(queued)
-        operation = self._operations.begin(
-            "create", project, zone, queued.path, request_id=request_id
-        )
+        former = self._operations.of_request(request_id, "create", queued.path)
+        if former is not None:
+            return former
+        if self._shelf.find(f"{project}/{zone}/{name}") is not None:
+            raise taken(queued.path)
+        wishes = [(wish, type_of(wish)) for wish in wishes_of(queued)]
+        first, type_ = wishes[0]
+        held = [*self._slices.uses(), *self._uses_without(first)]
+        require_quota(self._parts, wishes, held)
+        labels = dict(first.body.get("labels") or {})
+        self._parts.ledger.opened(entry_of_queued(queued, type_, labels))
+        operation = self._begin("create", queued, request_id)
         queued = self._put(replace(queued, operation=operation.id))
         self._later(0.0, queued, self._accept)
         return operation
 
+    def delete(self, queued: Queued, *, force: bool, request_id: str = "") -> Operation:
+        """Give it back, its slices first where forced. Raises a 400 where not."""
+        former = self._operations.of_request(request_id, "delete", queued.path)
+        if former is not None:
+            return former
+        if queued.state is QueuedState.DELETING:
+            raise busy()
+        if not force and queued.state not in _DELETABLE:
+            raise Refusal(
+                "not-ready",
+                f"Queued resource '{queued.path}' cannot be deleted in state "
+                f"{queued.state}; use force.",
+            )
+        self._operations.end(queued.operation, error=was_aborted())  # if it runs
+        operation = self._begin("delete", queued, request_id)
+        queued = self._put(
+            replace(queued, state=QueuedState.DELETING, operation=operation.id)
+        )
+        self._delete_slices(queued)
+        self._later(self._core.delays.tpu_delete, queued, self._gone)
+        return operation
+
+    def strike(self) -> None:
+        """The service suspends what a fault names."""
+        for queued in self._shelf:
+            if queued.state not in _SUSPENDABLE:
+                continue
+            if self._take(queued, FaultKind.SUSPENDED) is not None:
+                self._suspend(queued, "SERVICE")
+                for tpu in self._slices_of(queued):
+                    self._fates.preempt(tpu, 0.0)
+
+    def resume(self) -> None:
+        """After a restart of the emulator: move on."""
+        steps: dict[QueuedState, Callable[[Queued], None]] = {
+            QueuedState.CREATING: self._accept,
+            QueuedState.WAITING: self._wait,
+            QueuedState.SUSPENDING: self._suspended,
+            QueuedState.DELETING: self._gone,
+        }
+        for queued in self._shelf:
+            if queued.state in steps:
+                self._later(0.0, queued, steps[queued.state])
+
+    # -- steps -------------------------------------------------------------------------
+
     def _accept(self, queued: Queued) -> None:
+        stockout = self._take(queued, FaultKind.STOCKOUT)
         queued = self._put(replace(queued, state=QueuedState.WAITING))
         response = {"@type": QUEUED_TYPE, **queued_view(queued)}
         self._operations.end(queued.operation, response=response)
-        stockout = self._core.faults.take(
-            FaultKind.STOCKOUT,
-            api="tpu",
-            verb="create",
-            zone=queued.zone,
-            type=_wishes(queued)[0].body.get("acceleratorType", ""),
-            name=queued.name,
-        )
         if stockout is None:
-            self._later(self._core.delays.queue, queued, self._serve)
-        elif stockout.seconds:
-            self._later(stockout.seconds, queued, self._expire)
+            self._wait(queued)
+        else:
+            self._expire_later(queued)
+        if stockout is not None and stockout.seconds:
+            error = no_capacity(queued.zone)
+            self._later(stockout.seconds, queued, lambda q: self._fail(q, error))
 
-    def _expire(self, queued: Queued) -> None:
-        error = no_capacity(queued.zone)
-        self._put(replace(queued, state=QueuedState.FAILED, error=error))
+    def _wait(self, queued: Queued, at_least: float = 0.0) -> None:
+        self._expire_later(queued)
+        until_valid = queued.begins_at - self._core.clock.now()
+        delay = max(self._core.delays.queue, until_valid, at_least, 0.0)
+        self._later(delay, queued, self._serve)
+
+    def _expire_later(self, queued: Queued) -> None:
+        if queued.expires_at:
+            left = max(queued.expires_at - self._core.clock.now(), 0.0)
+            self._later(left, queued, lambda q: self._fail(q, has_expired()))
+
+    def _fail(self, queued: Queued, error: Json) -> None:
+        queued = self._put(replace(queued, state=QueuedState.FAILED, error=error))
+        self._delete_slices(queued)
 
     def _serve(self, queued: Queued) -> None:
+        if self._slices_of(queued):  # of the last try, on their way out
+            self._later(LOOK, queued, self._serve)
+            return
         queued = self._put(replace(queued, state=QueuedState.PROVISIONING))
-        for wish in _wishes(queued):
+        coordinator = ""
+        for wish in wishes_of(queued):
             try:
-                self._slices.create(wish)
+                self._slices.create(replace(wish, coordinator=coordinator))
             except Refusal as refusal:
-                error = {"code": 8, "message": refusal.message}
-                self._put(replace(queued, state=QueuedState.FAILED, error=error))
+                self._fail(queued, status_of(refusal))
                 return
+            made = self._slices.get(wish.project, wish.zone, wish.name)
+            coordinator = coordinator or made.coordinator
 
     def _slice_ready(self, tpu: TpuSlice) -> None:
         queued = self._of(tpu)
@@ -129,70 +205,58 @@ class Queue:
         if all(s.state == State.READY for s in self._slices_of(queued)):
             self._put(replace(queued, state=QueuedState.ACTIVE))
 
-    def _slice_taken(self, tpu: TpuSlice) -> None:
+    def _slice_refused(self, tpu: TpuSlice) -> None:
+        """There was no room after all: back into the queue."""
         queued = self._of(tpu)
-        if queued is not None:
-            self._suspend(queued, "SERVICE")
+        if queued is not None and queued.state is QueuedState.PROVISIONING:
+            queued = self._put(replace(queued, state=QueuedState.WAITING))
+            self._delete_slices(queued)
+            self._wait(queued, RETRY)
+
+    def _lost(self, tpu: TpuSlice, initiator: str) -> None:
+        queued = self._of(tpu)
+        if queued is not None and queued.state in _SERVED:
+            self._suspend(queued, initiator)
 
     def _suspend(self, queued: Queued, initiator: str) -> None:
-        queued = self._put(
-            replace(queued, state=QueuedState.SUSPENDING, initiator=initiator)
-        )
-        self._later(
-            0.0,
-            queued,
-            lambda now: self._put(replace(now, state=QueuedState.SUSPENDED)),
-        )
+        state = QueuedState.SUSPENDING
+        queued = self._put(replace(queued, state=state, initiator=initiator))
+        self._later(0.0, queued, self._suspended)
 
-    def delete(self, queued: Queued, *, force: bool, request_id: str = "") -> Operation:
-        """Give it back, its slices first where forced. Raises a 400 where not."""
-        if not force and queued.state not in _DELETABLE:
-            raise Refusal(
-                "not-ready",
-                f"Queued resource '{queued.path}' cannot be deleted in state "
-                f"{queued.state}; use force.",
-            )
-        operation = self._operations.begin(
-            "delete", queued.project, queued.zone, queued.path, request_id=request_id
-        )
-        for tpu in self._slices_of(queued):
-            if tpu.state != State.DELETING:
-                self._slices.delete(tpu)
-        queued = self._put(
-            replace(queued, state=QueuedState.DELETING, operation=operation.id)
-        )
-        self._later(self._core.delays.tpu_delete, queued, self._gone)
-        return operation
+    def _suspended(self, queued: Queued) -> None:
+        if any(s.state == State.DELETING for s in self._slices_of(queued)):
+            self._later(LOOK, queued, self._suspended)
+        else:
+            self._put(replace(queued, state=QueuedState.SUSPENDED))
 
     def _gone(self, queued: Queued) -> None:
         if self._slices_of(queued):
-            self._later(0.05, queued, self._gone)
+            self._later(LOOK, queued, self._gone)
             return
         self._shelf.drop(f"{queued.project}/{queued.zone}/{queued.name}")
+        self.past.keep(queued.path, None)
         self._parts.ledger.closed("queued-resource", queued.id)
         self._operations.end(queued.operation)
 
-    def strike(self) -> None:
-        """The service suspends what a fault names."""
-        for queued in self._shelf:
-            fault = self._core.faults.take(
-                FaultKind.SUSPENDED, api="tpu", zone=queued.zone, name=queued.name
-            )
-            if fault is not None:
-                for tpu in self._slices_of(queued):
-                    self._fates.preempt(tpu, 0.0)
-                self._suspend(queued, "SERVICE")
+    # -- what they stand on ------------------------------------------------------------
 
-    def resume(self) -> None:
-        """After a restart of the emulator: move on."""
-        steps: dict[QueuedState, Callable[[Queued], None]] = {
-            QueuedState.CREATING: self._accept,
-            QueuedState.WAITING: self._serve,
-            QueuedState.DELETING: self._gone,
-        }
-        for queued in self._shelf:
-            if queued.state in steps:
-                self._later(0.0, queued, steps[queued.state])
+    def _uses_without(self, wish: Wish) -> list[Use]:
+        """What queued resources hold of quotas beside their slices, but for its own."""
+        others = [
+            q for q in self._shelf if (q.zone, q.name) != (wish.zone, wish.queued)
+        ]
+        return [
+            use_of(each.project, each.zone, type_of(each), is_spot=each.is_spot)
+            for queued in others
+            if queued.state not in (QueuedState.FAILED, QueuedState.DELETING)
+            for each in wishes_of(queued)
+            if self._slices.find(each.project, each.zone, each.name) is None
+        ]
+
+    def _take(self, queued: Queued, kind: FaultKind) -> Fault | None:
+        type_ = str(wishes_of(queued)[0].body.get("acceleratorType", ""))
+        take, zone, name = self._core.faults.take, queued.zone, queued.name
+        return take(kind, api="tpu", verb="create", zone=zone, type=type_, name=name)
 
     def _of(self, tpu: TpuSlice) -> Queued | None:
         return self._shelf.find(f"{tpu.project}/{tpu.zone}/{tpu.queued}")
@@ -200,6 +264,15 @@ class Queue:
     def _slices_of(self, queued: Queued) -> list[TpuSlice]:
         found = self._slices.listed(queued.project, queued.zone)
         return [tpu for tpu in found if tpu.queued == queued.name]
+
+    def _delete_slices(self, queued: Queued) -> None:
+        for tpu in self._slices_of(queued):
+            if tpu.state != State.DELETING:
+                self._slices.delete(tpu)
+
+    def _begin(self, verb: str, queued: Queued, request_id: str) -> Operation:
+        at = (queued.project, queued.zone, queued.path)
+        return self._operations.begin(verb, *at, request_id=request_id)
 
     def _later(
         self, delay: float, queued: Queued, step: Callable[[Queued], object]
@@ -215,53 +288,9 @@ class Queue:
 
     def _put(self, queued: Queued) -> Queued:
         self._shelf.put(f"{queued.project}/{queued.zone}/{queued.name}", queued)
-        state = str(queued.state)
-        self._parts.ledger.moved("queued-resource", queued.id, state, is_billed=False)
+        self.past.keep(queued.path, queued)
+        self._parts.ledger.moved(
+            "queued-resource", queued.id, str(queued.state), is_billed=False
+        )
         self._core.changed.notify_all()
         return queued
-
-    def _open(self, queued: Queued) -> None:
-        body = _wishes(queued)[0].body
-        entry = Entry(
-            kind="queued-resource",
-            id=queued.id,
-            name=queued.name,
-            project=queued.project,
-            zone=queued.zone,
-            type=str(body.get("acceleratorType", "")),
-            capacity="spot" if "spot" in queued.asked else "queued",
-            labels=dict(body.get("labels") or {}),
-            state=str(queued.state),
-            created_at=queued.created_at,
-        )
-        self._parts.ledger.opened(entry)
-
-
-def _wishes(queued: Queued) -> list[Wish]:
-    """The slices that it asks for. Raises a 400 where it asks for none."""
-    specs = (queued.asked.get("tpu") or {}).get("nodeSpec") or []
-    if not specs:
-        raise Refusal("invalid", "Queued resource must have a node_spec.")
-    spec = specs[0]
-    body = dict(spec.get("node") or {})
-    if "spot" in queued.asked:
-        body["schedulingConfig"] = {
-            **(body.get("schedulingConfig") or {}),
-            "spot": True,
-        }
-    many = spec.get("multisliceParams") or spec.get("multiNodeParams") or {}
-    prefix = many.get("nodeIdPrefix") or queued.name
-    count = int(many.get("nodeCount") or 0)
-    names = [f"{prefix}-{n}" for n in range(count)] or [spec.get("nodeId") or prefix]
-    return [
-        Wish(
-            project=queued.project,
-            zone=queued.zone,
-            name=str(name),
-            body=body,
-            queued=queued.name,
-            set_index=place,
-            set_size=len(names),
-        )
-        for place, name in enumerate(names)
-    ]

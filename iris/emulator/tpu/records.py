@@ -29,21 +29,6 @@ class State(StrEnum):
     TERMINATED = "TERMINATED"
 
 
-class Step(StrEnum):
-    """What happens next to a slice by itself, when its time has come."""
-
-    NONE = ""
-    BOOT = "boot"
-    READY = "ready"
-    FINISH = "finish"  # its operation ends, later than READY
-    FAIL = "fail"
-    STOPPED = "stopped"
-    GONE = "gone"
-    PREEMPTED = "preempted"
-    MAINTAINED = "maintained"
-    REPAIRED = "repaired"
-
-
 class QueuedState(StrEnum):
     """States of a queued resource."""
 
@@ -55,16 +40,6 @@ class QueuedState(StrEnum):
     SUSPENDING = "SUSPENDING"
     SUSPENDED = "SUSPENDED"
     DELETING = "DELETING"
-
-
-class QueuedStep(StrEnum):
-    """What happens next to a queued resource by itself."""
-
-    NONE = ""
-    ACCEPT = "accept"
-    SERVE = "serve"
-    SUSPENDED = "suspended"
-    GONE = "gone"
 
 
 class SliceVm(msgspec.Struct, frozen=True):
@@ -91,20 +66,16 @@ class TpuSlice(msgspec.Struct, frozen=True, kw_only=True):
     health: str = ""
     health_description: str = ""
     vms: tuple[SliceVm, ...] = ()
-    is_booted: bool = False
-    queued: str = ""  # id of the queued resource that made it
+    is_booted: bool = False  # the driver has its VMs, up or on their way
+    queued: str = ""  # name of the queued resource that made it
     set_index: int = 0  # of a set of slices that one queued resource makes
     set_size: int = 0
     coordinator: str = ""  # address of the first VM of the set
     operation: str = ""  # the one that runs on it
-    failure: Json = {}  # the Status that its creation ends with
-    step: Step = Step.NONE
-    step_at: float = 0.0
-    step_seconds: float = 0.0  # of the fault that planned the step
+    is_refused: bool = False  # there is no room for it; its operation will say so
+    taken_at: float = 0.0  # when the cloud has it back; 0 while it is not taken
     lacking: tuple[int, ...] = ()  # workers that never boot
     blank: tuple[int, ...] = ()  # workers without an index
-    ready_at: float = 0.0  # 0 where it is not READY
-    billed: float = 0.0  # seconds up to ready_at
 
     @property
     def path(self) -> str:
@@ -130,10 +101,9 @@ class Queued(msgspec.Struct, frozen=True, kw_only=True):
     state: QueuedState = QueuedState.CREATING
     initiator: str = ""
     error: Json = {}
+    begins_at: float = 0.0  # not served before; 0 at once
     expires_at: float = 0.0  # its validity ends; 0 never
     operation: str = ""
-    step: QueuedStep = QueuedStep.NONE
-    step_at: float = 0.0
 
     @property
     def path(self) -> str:

@@ -8,28 +8,45 @@ from collections.abc import Callable
 from msgspec.structs import replace
 
 from iris.domain.accelerators import CATALOGUE
-from iris.emulator.errors import Refusal, missing, taken
+from iris.emulator.errors import missing, taken
 from iris.emulator.faults import Fault, FaultKind
-from iris.emulator.ledger import Entry
 from iris.emulator.machines import Vm
 from iris.emulator.parts import Parts
+from iris.emulator.past import Past
 from iris.emulator.tpu.attributes import vm_of
+from iris.emulator.tpu.entries import entry_of_slice
 from iris.emulator.tpu.operations import Operations
 from iris.emulator.tpu.records import Json, Operation, SliceVm, State, TpuSlice
 from iris.emulator.tpu.views import SLICE_TYPE, slice_view
-from iris.emulator.tpu.wishes import Wish, no_capacity, require_quota, type_of
+from iris.emulator.tpu.wishes import Use, Wish, require_quota, type_of, use_of
+from iris.emulator.tpu.words import busy, no_capacity, was_aborted
+from iris.errors import OutOfCapacity
+
+_UP = frozenset({State.CREATING, State.READY, State.STARTING})
+
+
+class Hooks:
+    """What others do when something happens to a slice."""
+
+    def __init__(self) -> None:
+        self.on_booted: Callable[[TpuSlice], None] = lambda _: None
+        self.on_ready: Callable[[TpuSlice], None] = lambda _: None
+        self.on_refused: Callable[[TpuSlice], None] = lambda _: None
+        self.on_preempted: Callable[[TpuSlice], None] = lambda _: None
+        self.on_deleted: Callable[[TpuSlice], None] = lambda _: None
+        self.uses_of_others: Callable[[Wish], list[Use]] = lambda _: []
 
 
 class Slices:
     """All slices; use it under the core's lock."""
 
     def __init__(self, parts: Parts, operations: Operations) -> None:
-        self.on_preempted: Callable[[TpuSlice], None] = lambda _: None
-        self.on_ready: Callable[[TpuSlice], None] = lambda _: None
+        self.hooks = Hooks()
         self._parts = parts
         self._core = parts.core
         self._operations = operations
         self._shelf = parts.core.shelf("tpu", TpuSlice)
+        self.past = Past(parts.core.clock, [(tpu.path, tpu) for tpu in self._shelf])
 
     # -- looking ---------------------------------------------------------------------
 
@@ -53,11 +70,14 @@ class Slices:
 
     def view(self, tpu: TpuSlice) -> Json:
         """As the API writes it."""
-        account = self._parts.projects.default_account(tpu.project)
-        bare = self.take(tpu, "get", FaultKind.BARE_ENDPOINTS)
-        strange = self.take(tpu, "get", FaultKind.UNKNOWN_STATE)
-        view = slice_view(tpu, account, bare=bare is not None)
-        return view | ({"state": "FROBNICATING"} if strange else {})
+        return slice_view(tpu, self._parts.projects.default_account(tpu.project))
+
+    def uses(self) -> list[Use]:
+        """What all of them hold of their quotas."""
+        return [
+            use_of(s.project, s.zone, s.accelerator, is_spot=s.is_spot)
+            for s in self._shelf
+        ]
 
     def all(self) -> list[TpuSlice]:
         """Every slice of every project."""
@@ -71,28 +91,41 @@ class Slices:
         former = self.find(wish.project, wish.zone, wish.name)
         if former is not None:
             raise taken(former.path)
-        require_quota(self._parts, wish, type_, list(self._shelf))
+        held = [*self.uses(), *self.hooks.uses_of_others(wish)]
+        require_quota(self._parts, [(wish, type_)], held)
         tpu = self._made(wish, type_)
-        operation = self.begin("create", tpu)
-        tpu = self.put(replace(tpu, operation=operation.id))
-        self._open(tpu)
         stockout = self.take(tpu, "create", FaultKind.STOCKOUT)
-        if stockout is not None:
-            delay = stockout.seconds or self._core.delays.stockout
-            self.later(delay, tpu, lambda s: self._fail(s, no_capacity(s.zone)))
+        is_refused = stockout is not None or not tpu.vms
+        operation = self.begin("create", tpu)
+        tpu = replace(tpu, operation=operation.id, is_refused=is_refused)
+        self._parts.ledger.opened(entry_of_slice(tpu))
+        tpu = self.put(tpu)
+        if is_refused:
+            seconds = stockout.seconds if stockout else 0.0
+            self.later(seconds or self._core.delays.stockout, tpu, self._refuse)
         else:
             self.later(self._core.delays.tpu_create, tpu, self._boot)
         return operation
 
+    def _vms(self, count: int, wish: Wish) -> tuple[SliceVm, ...]:
+        """All that it needs, none where the network has no room for them."""
+        is_public = (wish.body.get("networkConfig") or {}).get("enableExternalIps")
+        driver, vms = self._core.driver, []
+        try:
+            for _ in range(count):
+                number = str(self._core.next_number())
+                internal, external = driver.take_address(number)
+                vms.append(SliceVm(number, internal, external if is_public else ""))
+        except OutOfCapacity:
+            for vm in vms:
+                driver.delete(vm.id)
+            return ()
+        return tuple(vms)
+
     def _made(self, wish: Wish, type_: str) -> TpuSlice:
         made, core = CATALOGUE[type_], self._core
-        network = wish.body.get("networkConfig") or {}
-        vms = []
-        for _ in range(made.vms):
-            number = str(core.next_number())
-            internal, external = core.driver.take_address(number)
-            external = external if network.get("enableExternalIps") else ""
-            vms.append(SliceVm(number, internal, external))
+        vms = self._vms(made.vms, wish)
+        first = vms[0].internal_ip if vms and wish.set_size > 1 else ""
         return TpuSlice(
             id=str(core.next_number()),
             project=wish.project,
@@ -103,15 +136,17 @@ class Slices:
             topology=made.topology,
             created_at=core.clock.now(),
             mark=secrets.token_hex(4),
-            vms=tuple(vms),
+            vms=vms,
             queued=wish.queued,
             set_index=wish.set_index,
             set_size=wish.set_size,
+            coordinator=wish.coordinator or first,
         )
 
-    def _fail(self, tpu: TpuSlice, status: Json) -> None:
+    def _refuse(self, tpu: TpuSlice) -> None:
         self._drop(tpu)
-        self._operations.end(tpu.operation, error=status)
+        self._operations.end(tpu.operation, error=no_capacity(tpu.zone))
+        self.hooks.on_refused(tpu)
 
     def _boot(self, tpu: TpuSlice) -> None:
         workers = range(len(tpu.vms))
@@ -124,10 +159,11 @@ class Slices:
                 delay = late.seconds if late else 0.0
                 self._core.driver.boot(replace(vm, metadata_delay=delay))
         self.later(self._core.delays.tpu_ready, tpu, self._ready)
+        self.hooks.on_booted(tpu)
 
     def _ready(self, tpu: TpuSlice) -> None:
         tpu = self.put(replace(tpu, state=State.READY))
-        self.on_ready(tpu)
+        self.hooks.on_ready(tpu)
         late = self.take(tpu, "operation", FaultKind.LATE_OPERATION)
         if late is None or late.seconds:
             delay = late.seconds if late else self._core.delays.tpu_operation
@@ -145,13 +181,13 @@ class Slices:
         if tpu.state == State.DELETING:
             raise busy()
         if tpu.operation:
-            aborted = {"code": 10, "message": "The operation was aborted."}
-            self._operations.end(tpu.operation, error=aborted)
+            self._operations.end(tpu.operation, error=was_aborted())
         operation = self.begin("delete", tpu, request_id)
         tpu = self.put(replace(tpu, state=State.DELETING, operation=operation.id))
         for vm in tpu.vms:
             self._core.driver.stop(vm.id)
         self.later(self._core.delays.tpu_delete, tpu, self._gone)
+        self.hooks.on_deleted(tpu)
         return operation
 
     def _gone(self, tpu: TpuSlice) -> None:
@@ -162,6 +198,7 @@ class Slices:
         for vm in tpu.vms:
             self._core.driver.delete(vm.id)
         self._shelf.drop(f"{tpu.project}/{tpu.zone}/{tpu.name}")
+        self.past.keep(tpu.path, None)
         self._parts.ledger.closed("slice", tpu.id)
         self._core.changed.notify_all()
 
@@ -178,18 +215,23 @@ class Slices:
         """After a restart of the emulator: move on, and say which VMs should be up."""
         for tpu in self._shelf:
             if tpu.state == State.CREATING:
-                self.later(0.0, tpu, self._ready if tpu.is_booted else self._boot)
+                self.later(0.0, tpu, self._next_of(tpu))
             elif tpu.state == State.DELETING:
                 self.later(0.0, tpu, self._gone)
-            elif tpu.operation:
+            elif tpu.state == State.READY and tpu.operation:
                 self.later(0.0, tpu, self._finish)
-        up = [s for s in self._shelf if s.is_booted and s.state == State.READY]
         return tuple(
             vm
-            for tpu in up
+            for tpu in self._shelf
+            if tpu.is_booted and tpu.state in _UP and not tpu.taken_at
             for worker, vm in enumerate(self.driven(tpu))
             if worker not in tpu.lacking
         )
+
+    def _next_of(self, tpu: TpuSlice) -> Callable[[TpuSlice], None]:
+        if tpu.is_refused:
+            return self._refuse
+        return self._ready if tpu.is_booted else self._boot
 
     def later(
         self, delay: float, tpu: TpuSlice, step: Callable[[TpuSlice], None]
@@ -207,27 +249,11 @@ class Slices:
     def put(self, tpu: TpuSlice) -> TpuSlice:
         """Keep what changed about a slice."""
         self._shelf.put(f"{tpu.project}/{tpu.zone}/{tpu.name}", tpu)
+        self.past.keep(tpu.path, tpu)
         is_billed = tpu.state == State.READY
         self._parts.ledger.moved("slice", tpu.id, str(tpu.state), is_billed=is_billed)
         self._core.changed.notify_all()
         return tpu
-
-    def _open(self, tpu: TpuSlice) -> None:
-        wanted = tpu.asked.get("schedulingConfig") or {}
-        capacity = "reserved" if wanted.get("reserved") else "on-demand"
-        entry = Entry(
-            kind="slice",
-            id=tpu.id,
-            name=tpu.name,
-            project=tpu.project,
-            zone=tpu.zone,
-            type=tpu.accelerator,
-            capacity="spot" if tpu.is_spot else capacity,
-            labels=dict(tpu.asked.get("labels") or {}),
-            state=str(tpu.state),
-            created_at=tpu.created_at,
-        )
-        self._parts.ledger.opened(entry)
 
     def take(self, tpu: TpuSlice, verb: str, *kinds: FaultKind) -> Fault | None:
         """A fault of these kinds that names the slice."""
@@ -239,6 +265,11 @@ class Slices:
             type=tpu.accelerator,
             name=tpu.name,
         )
+
+    def is_planned(self, tpu: TpuSlice, kind: FaultKind) -> bool:
+        """May a fault of this kind strike the slice just now?"""
+        facts = {"zone": tpu.zone, "type": tpu.accelerator, "name": tpu.name}
+        return self._core.faults.is_planned(kind, api="tpu", **facts)
 
     def struck(self, tpu: TpuSlice, kind: str, worker: int) -> Fault | None:
         """A fault of this kind that names one of its VMs."""
@@ -256,8 +287,3 @@ class Slices:
         return self._operations.begin(
             verb, tpu.project, tpu.zone, tpu.path, request_id=request_id
         )
-
-
-def busy() -> Refusal:
-    """Another operation is under way on it."""
-    return Refusal("aborted", "unable to queue the operation")
