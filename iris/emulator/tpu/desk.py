@@ -24,6 +24,8 @@ from iris.emulator.tpu.slices import Slices
 from iris.emulator.tpu.views import without_endpoints
 from iris.emulator.tpu.wishes import require_zone
 
+MOST = 1000  # entries of one page
+
 
 class Named(Protocol):
     """A resource that has its place."""
@@ -83,7 +85,8 @@ class Tpus:
     def page(self, items: list[Json], key: str) -> Any:
         """One page of a list; an empty one is `{}`."""
         faults = self.parts.core.faults
-        size = size_from(request.args.get("pageSize", ""), 1000, 10_000)
+        asked = size_from(request.args.get("pageSize", ""), MOST, 2**31 - 1)
+        size = min(asked, MOST)  # more may be asked for, and is not given
         if faults.take(FaultKind.SMALL_PAGES, api="tpu"):
             size = 1
         silent = self._silent(key)

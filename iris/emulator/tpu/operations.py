@@ -32,7 +32,7 @@ class Operations:
         """One that runs from now on."""
         now = self._core.clock.now()
         for old in self._shelf:
-            if old.ended_at and old.ended_at < now - RETENTION:
+            if self._is_over(old):
                 self._shelf.drop(old.id)
         parts = "-".join(secrets.token_hex(4) for _ in range(3))
         operation = Operation(
@@ -65,7 +65,8 @@ class Operations:
     def get(self, project: str, zone: str, id_: str) -> Operation:
         """The operation. Raises a 404."""
         found = self._shelf.find(id_)
-        if found is None or (found.project, found.zone) != (project, zone):
+        is_here = found is not None and (found.project, found.zone) == (project, zone)
+        if found is None or not is_here or self._is_over(found):
             raise missing(f"projects/{project}/locations/{zone}/operations/{id_}")
         return found
 
@@ -82,9 +83,16 @@ class Operations:
     def listed(self, project: str, zone: str) -> list[Operation]:
         """Those of a zone."""
         found = [
-            o for o in self._shelf if o.project == project and zone in ("-", o.zone)
+            o
+            for o in self._shelf
+            if o.project == project and zone in ("-", o.zone) and not self._is_over(o)
         ]
         return sorted(found, key=lambda each: each.id)
+
+    def _is_over(self, operation: Operation) -> bool:
+        """Has it ended so long ago that nobody knows it any more?"""
+        kept_since = self._core.clock.now() - RETENTION
+        return 0 < operation.ended_at < kept_since
 
     def view(self, operation: Operation) -> Json:
         """As the API writes it."""
