@@ -32,6 +32,7 @@ from iris.errors import Held, IrisError
 from iris.files import make_private, write_private
 from iris.processes import started_at
 
+MOST_PORT = 65535
 _DELAYS = {"none": Delays(), "google": GOOGLE}
 
 
@@ -111,12 +112,19 @@ def _read_words(words: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--folder", type=Path, required=True)
     parser.add_argument("--project", default="iris-rehearsal")
     parser.add_argument("--zone", default="europe-west4-b")
-    parser.add_argument("--port", type=int, default=0)
+    parser.add_argument("--port", type=_port, default=0)
     parser.add_argument("--delays", choices=sorted(_DELAYS), default="none")
     parser.add_argument("--faults", type=Path)
     given = parser.parse_args(words)
     given.folder = given.folder.absolute()
     return given
+
+
+def _port(words: str) -> int:
+    port = int(words)
+    if not 0 <= port <= MOST_PORT:
+        raise argparse.ArgumentTypeError(f"expected 0 to {MOST_PORT}, got {port}")
+    return port
 
 
 def _hold(lock: int, folder: Path) -> None:

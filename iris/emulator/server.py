@@ -1,4 +1,4 @@
-"""HTTP for the emulator: a thread for each connection, as calls wait for minutes."""
+"""HTTP for the emulator: a thread for each call, as calls wait for minutes."""
 
 from __future__ import annotations
 
@@ -10,9 +10,12 @@ from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 
 from iris.errors import PortTaken
 
+_ADDRESS = "127.0.0.1"
+_WAITING = 128  # connections that are not taken yet
+
 
 class _Quiet(WSGIRequestHandler):
-    """Keeps connections, and writes no line for each request."""
+    """Closes each connection after its answer, and writes no line for it."""
 
     protocol_version = "HTTP/1.1"
 
@@ -28,16 +31,17 @@ class HttpServer:
     """Serves an application on loopback."""
 
     def __init__(self, app: Any, port: int) -> None:
-        try:
+        # werkzeug would print lines of its own about a port that is taken
+        with _listen(port) as listener:
             self._server: BaseWSGIServer = make_server(
-                "127.0.0.1", port, app, threaded=True, request_handler=_Quiet
+                _ADDRESS,
+                port,
+                app,
+                threaded=True,
+                request_handler=_Quiet,
+                fd=listener.fileno(),
             )
-        except (OSError, SystemExit) as error:
-            raise PortTaken(
-                f"cannot listen on 127.0.0.1:{port}: something else does",
-                hint="Name another: `--port N`, or none for a free one.",
-            ) from error
-        self.port: int = self._server.server_port
+        self.port: int = self._server.port
         self._thread = threading.Thread(
             target=self._server.serve_forever, name="http", daemon=True
         )
@@ -54,3 +58,18 @@ class HttpServer:
         """Take no more requests."""
         self._server.shutdown()
         self._server.server_close()
+
+
+def _listen(port: int) -> socket.socket:
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((_ADDRESS, port))
+        listener.listen(_WAITING)
+    except OSError as error:
+        listener.close()
+        raise PortTaken(
+            f"cannot listen on {_ADDRESS}:{port}: {error.strerror}",
+            hint="Name another: `--port N`, or none for a free one.",
+        ) from error
+    return listener
