@@ -99,7 +99,11 @@ class Reach(msgspec.Struct, frozen=True):
     def worker(self, worker: WorkerView) -> Target:
         """The SSH of a worker's VM: from the controller's, so no external address."""
         address = worker.address.rpartition(":")[0] or worker.address
-        made = self._target(worker_name(worker), address)
+        return self.vm(worker_name(worker), address)
+
+    def vm(self, name: str, address: str) -> Target:
+        """The SSH of a VM inside, whose key is pinned under a name."""
+        made = self._target(name, address)
         if self.record is not None and self.record.proxy_command:
             # a rehearsal's way gets to every VM of this machine
             way = self.record.proxy_command

@@ -193,7 +193,8 @@ def _(boot: SliceBoot) -> str:
     lines = [f"slice {boot.slice_name}"]
     for phase in boot.phases:
         at = time.strftime("%H:%M:%S", time.localtime(phase.at))
-        lines.append(f"  {at} worker {phase.index}: {phase.phase} {phase.detail}")
+        who = f"worker {phase.index}" if phase.index >= 0 else "a VM without an index"
+        lines.append(f"  {at} {who}: {phase.phase} {phase.detail}".rstrip())
     return "\n".join(lines)
 
 

@@ -114,7 +114,8 @@ def _of_vms(resource: Resource, known: Known) -> Iterator[Track]:
             Span(p.phase, _since(p.at, known), _since(until, known), p.detail)
             for p, until in zip(phases, ends, strict=True)
         )
-        yield Track("VM", f"{resource.name}/{index}", resource.zone, spans)
+        name = f"{resource.name}/{index}" if index >= 0 else f"{resource.name}/?"
+        yield Track("VM", name, resource.zone, spans)
 
 
 def _of_tasks(known: Known) -> Iterator[Track]:

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import msgspec
 
-from iris.domain.views import SliceBoot, WorkerView
-from iris.errors import IrisError
+from iris.domain.views import SliceBoot
+from iris.errors import IrisError, Late, NoCluster, NotThere, Unreachable
 from iris.probes._patiently import patiently
+from iris.remote.messages import Ran
+from iris.remote.target import Target
 from iris.session import LOOK, Session
 
 # Where Google's agent, and so a startup script, leaves its words on a VM.
+_JOURNAL = "journalctl -u google-startup-scripts --no-pager -o cat -n {lines}"
 _CONSOLE = (
-    "journalctl -u google-startup-scripts --no-pager -o cat -n {lines} 2>/dev/null"
+    f"sudo -n {_JOURNAL} 2>/dev/null || {_JOURNAL} 2>/dev/null"
     " || tail -n {lines} /var/log/syslog"
 )
+CONNECT = 20.0  # seconds for SSH to the controller's machine
 
 
 class BootLogs(msgspec.Struct, frozen=True):
@@ -40,23 +44,77 @@ def ask(
 
 
 def _of_slice(session: Session, name: str, worker: int, lines: int) -> BootLogs:
-    with session.controller(LOOK) as client:
-        boot = client.slice_boot(name)
-        there = [each for each in client.workers() if each.slice_name == name]
+    if worker < 0 or not session.reach.has_ssh:
+        with session.controller(LOOK) as client:
+            return _told(client.slice_boot(name), worker)
+    boot, target = _known(session, name, worker)
+    if boot.phases:
+        return BootLogs(slices=(boot,))
+    target = target or _listed(session, name, worker)
+    if target is None:
+        return _told(boot, worker)
+    return BootLogs(_console_of(session, target, lines))
+
+
+def _told(boot: SliceBoot, worker: int) -> BootLogs:
+    """What it said of itself: all of the slice, or one of its VMs."""
     if worker < 0:
         return BootLogs(slices=(boot,))
-    mine = tuple(phase for phase in boot.phases if phase.index == worker)
-    if mine:
-        return BootLogs(slices=(SliceBoot(name, mine),))
-    for each in there:
-        if each.index == worker and session.reach.has_ssh:
-            return BootLogs(_console_of(session, each, lines))
-    return BootLogs(problem=f"worker {worker} of {name} has reported nothing yet")
+    mine = _of_vm(boot, worker)
+    if mine.phases:
+        return BootLogs(slices=(mine,))
+    words = f"worker {worker} of {boot.slice_name} has reported nothing yet"
+    return BootLogs(problem=words)
 
 
-def _console_of(session: Session, worker: WorkerView, lines: int) -> tuple[str, ...]:
+def _of_vm(boot: SliceBoot, worker: int) -> SliceBoot:
+    phases = tuple(phase for phase in boot.phases if phase.index == worker)
+    return SliceBoot(boot.slice_name, phases)
+
+
+def _known(session: Session, name: str, worker: int) -> tuple[SliceBoot, Target | None]:
+    """What the controller knows of a VM; nothing where it is away."""
+    try:
+        with session.controller(LOOK) as client:
+            boot, workers = client.slice_boot(name), client.workers()
+    except (NotThere, Late, NoCluster, Unreachable):
+        return SliceBoot(name, ()), None
+    there = [w for w in workers if (w.slice_name, w.index) == (name, worker)]
+    target = session.reach.worker(there[0]) if there else None
+    return _of_vm(boot, worker), target
+
+
+def _listed(session: Session, name: str, worker: int) -> Target | None:
+    """The SSH of a VM of which only the cloud knows, if it has an address."""
+    listing = patiently(session.clock, session.provider.list_slices)
+    slice_ = next((each for each in listing.slices if each.name == name), None)
+    if slice_ is None:
+        raise NotThere(
+            f"there is no slice {name!r}, nor does the cloud list one",
+            hint="See `inv probe.list-slices`.",
+        )
+    if not any(slice_.addresses[worker : worker + 1]):
+        return None
+    # of this very slice: a name may come again, a uid does not
+    pin = f"{name}-{worker}.{slice_.uid}"
+    return session.reach.vm(pin, slice_.addresses[worker])
+
+
+def _console_of(session: Session, target: Target, lines: int) -> tuple[str, ...]:
     from iris.remote.shell import Shell
 
-    with Shell(session.reach.worker(worker)) as shell:
-        ran = shell.run(_CONSOLE.format(lines=lines))
+    def look() -> Ran:
+        _lead_through(session, target)
+        with Shell(target) as shell:
+            return shell.run(_CONSOLE.format(lines=lines))
+
+    ran = patiently(session.clock, look)
     return tuple(ran.out.decode(errors="replace").splitlines())
+
+
+def _lead_through(session: Session, target: Target) -> None:
+    """The way leads over the controller's machine, be the controller well or not."""
+    machine = session.controller_machine() if target.through else None
+    if machine is not None:
+        reach = session.reach
+        reach.tunnel.run(reach.destination(machine), "true", CONNECT)

@@ -34,6 +34,8 @@ def test_a_slice_of_each_kind_comes_up_and_goes(project, group):
     found = project.the_slice()
     assert (found.name, found.uid, found.group) == (request.name, "s-1", group)
     assert found.controller_url == "http://127.0.0.1:1"
+    assert len(found.addresses) == request.group.vms
+    assert all(address.startswith("127.") for address in found.addresses)
     provider.delete_slice(request.name, request.zone)
     eventually(lambda: provider.list_slices().slices == ())
 
