@@ -11,6 +11,7 @@ STATE="$ROOT/mnt/iris-state"
 CACHE="$ROOT/var/cache/iris"
 DISK="$ROOT/dev/disk/by-id/google-iris-state"
 NAME=iris-controller
+OWNER=10001 # as whom the image's program runs
 CLUSTER_UID="" IMAGE="" PORT="" CONFIG="" CONFIG_REST=""
 
 phase() { echo "iris-phase: $1"; }
@@ -184,6 +185,18 @@ mark_state() {
     } 2>&1)" || fail "the state disk cannot be written: $(last_line "$words")"
 }
 
+# Its container is not root's. Where the machine is a folder, all is one person's.
+give_to_controller() {
+    local words
+    [ -z "$ROOT" ] || return 0
+    words="$({
+        chown -R "$OWNER:$OWNER" "$MACHINE" "$CACHE" &&
+            chown "$OWNER:$OWNER" /etc/iris/config.yaml "$STATE" "$STATE/iris-uid" &&
+            # what it wrote itself is its own already, and may be much
+            find "$STATE" ! -user "$OWNER" -exec chown "$OWNER:$OWNER" {} +
+    } 2>&1)" || fail "the controller's files cannot be given to it: $(last_line "$words")"
+}
+
 # What docker restarts by itself comes up before the disk is mounted: --marked says that
 # an empty folder is no state.
 run_controller() {
@@ -194,6 +207,8 @@ run_controller() {
     done
     want ssh_keys instance/attributes/ssh-keys
     variables+=(-e "IRIS_SSH_KEYS=$ssh_keys")
+    # only root may listen on those
+    [ "$PORT" -ge 1024 ] || [ -n "$ROOT" ] || variables+=(--user 0:0)
     timeout 60 docker rm --force "$NAME" >/dev/null 2>&1
     words="$(timeout 120 docker run -d --name "$NAME" --network=host --restart=always \
         --init --log-opt max-size=20m --log-opt max-file=2 \
@@ -243,6 +258,7 @@ install_docker
 phase "docker ready"
 pull
 phase "image pulled"
+give_to_controller
 run_controller
 phase "container started"
 wait_for_health
