@@ -195,3 +195,42 @@ def test_metadata_of_an_updated_vm_is_not_lost_by_a_reboot(
     driver.reset(vm.id)
 
     says(driver, vm, "next")
+
+
+def test_what_a_disk_is_mounted_over_is_there_again_after_a_reboot(
+    driver: ProcessDriver, boot: Boot
+) -> None:
+    script = """#!/bin/bash
+disk=$IRIS_ROOT/dev/disk/by-id/google-iris-state state=$IRIS_ROOT/mnt/state
+mkdir -p $state; ls $state; touch $state/of-the-boot-disk
+blkid -p $disk >/dev/null; [ $? -eq 2 ] && mkfs.ext4 -q $disk
+mount $disk $state; mount $disk $state; ls $state; touch $state/of-the-state-disk
+"""
+    vm = boot(script, disks=(Disk("d1", "iris-state"),))
+    says(driver, vm, "Finished")
+    first = console(driver, vm)
+
+    driver.reset(vm.id)
+    eventually(lambda: sum("Finished" in line for line in console(driver, vm)) == 2)
+
+    assert any("already mounted" in line for line in first)
+    assert not any("-disk" in line for line in first)
+    second = [x.rpartition(" ")[2] for x in console(driver, vm)[len(first) :]]
+    assert [x for x in second if "of-the" in x] == [
+        "of-the-boot-disk",
+        "of-the-state-disk",
+    ]
+
+
+def test_a_vms_journal_has_what_its_startup_script_said(
+    driver: ProcessDriver, boot: Boot, tmp_path: Path
+) -> None:
+    vm = boot("#!/bin/bash\necho one; echo two; journalctl -u x --no-pager -n 1")
+
+    says(driver, vm, "Finished")
+
+    assert [x.rpartition(": ")[2] for x in console(driver, vm)[:3]] == [
+        "one",
+        "two",
+        "two",
+    ]

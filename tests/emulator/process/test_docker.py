@@ -192,3 +192,34 @@ def test_a_volume_outlives_its_container(docker: Engine) -> None:
 
     assert (kept / "file").read_text() == "kept\n"
     assert os.listdir(docker.root.parent / "containers") == []
+
+
+def test_what_is_mounted_later_is_seen_after_the_next_start_of_a_container(
+    docker: Engine,
+) -> None:
+    folder = docker.root / "mnt/state"
+    folder.mkdir(parents=True)
+    words = ("sh", "-c", "ls $IRIS_ROOT/state; exec sleep 7777")
+    docker.run("-v", f"{folder}:/state", IMAGE, *words)
+
+    disk = docker.root / "disk"
+    disk.mkdir()
+    (disk / "on-the-disk").touch()
+    folder.rename(f"{folder}.below")
+    folder.symlink_to(disk)  # as the stand-in of mount does
+    before = docker("logs", "c").stdout
+    docker("stop", "-t", "0", "c")
+    docker("start", "c")
+
+    assert before == ""
+    eventually(lambda: docker("logs", "c").stdout == "on-the-disk\n")
+
+
+def test_an_image_is_there_once_it_was_pulled(docker: Engine) -> None:
+    assert docker("image", "inspect", IMAGE).returncode == 1
+
+    docker("pull", IMAGE)
+
+    assert docker("image", "inspect", IMAGE).returncode == 0
+    assert docker("image", "ls").returncode == 64
+    assert docker("version", "--format", "{{.Server.Version}}").returncode == 0
