@@ -275,6 +275,15 @@ def test_guest_attributes_are_told_worker_by_worker(cloud: Cloud):
     ]
 
 
+def test_guests_may_write_unless_they_are_told_otherwise(cloud: Cloud):
+    ready(cloud, "s-1")
+    ready(cloud, "s-2", metadata={"enable-guest-attributes": "FALSE"})
+
+    said = [v.attributes["enable-guest-attributes"] for v in cloud.driver.up.values()]
+
+    assert said == ["TRUE"] * 4 + ["FALSE"] * 4
+
+
 @pytest.mark.parametrize("worker", ["4", "-1", "first"])
 def test_a_worker_that_there_is_not_is_refused(cloud: Cloud, worker: str):
     ready(cloud)

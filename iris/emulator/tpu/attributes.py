@@ -9,6 +9,8 @@ from iris.emulator.tpu.records import TpuSlice
 
 CLOUD_PLATFORM = "https://www.googleapis.com/auth/cloud-platform"
 
+_COMMON = {"enable-guest-attributes": "TRUE"}  # gcloud looks there for SSH keys of VMs
+
 
 def vm_of(tpu: TpuSlice, worker: int, project_number: int) -> Vm:
     """One VM of the slice, as the driver boots it."""
@@ -45,7 +47,7 @@ def attributes_of(tpu: TpuSlice, worker: int, project_number: int) -> dict[str, 
         ),
         "tpu-env": render_tpu_env(tpu, worker, project_number),
     }
-    return dict(tpu.asked.get("metadata") or {}) | own
+    return _COMMON | dict(tpu.asked.get("metadata") or {}) | own
 
 
 def render_tpu_env(tpu: TpuSlice, worker: int, project_number: int) -> str:
