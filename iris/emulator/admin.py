@@ -120,5 +120,6 @@ def _read(kind: Any) -> Any:
     try:
         return msgspec.convert(request.get_json(silent=True), kind)
     except msgspec.ValidationError as error:
-        kinds = f"; kinds are {', '.join(FaultKind)}" if kind is Fault else ""
+        is_of_kind = kind is Fault and str(error).endswith("`$.kind`")
+        kinds = f"; kinds are {', '.join(FaultKind)}" if is_of_kind else ""
         raise AdminRefusal(f"{error}{kinds}") from None

@@ -100,3 +100,14 @@ def test_what_is_not_there_is_told_in_the_words_of_each_api(cloud: Cloud):
     assert vm.json()["error"]["message"] == (
         f"The resource 'projects/{PROJECT}/zones/{ZONE}/instances/vm-1' was not found"
     )
+
+
+def test_only_an_unknown_kind_of_fault_is_told_all_kinds(cloud: Cloud):
+    unknown = cloud.admin("POST", "faults", {"kind": "flood"}).json()["error"]
+    useless = cloud.admin("POST", "faults", {"kind": "small-pages", "zone": "here"})
+
+    assert "kinds are stockout, quota, " in unknown
+    assert useless.status_code == 400
+    assert useless.json()["error"] == (
+        "small-pages: `zone` names nothing here; it may name api"
+    )
