@@ -1,7 +1,7 @@
-# make demo | test | check | proof | clean; each makes .venv first where it is missing.
+# make demo | test | docker | check | proof | clean; each makes .venv first where it is missing.
 SHELL := /bin/sh
 .DEFAULT_GOAL := demo
-.PHONY: .venv demo test check proof clean
+.PHONY: .venv demo test docker check proof clean
 
 # the first Python on this machine that is new enough and can make a venv
 CANDIDATES := python3 python3.14 python3.13 python3.12 python3.11 python
@@ -14,6 +14,9 @@ demo: .venv
 
 test: .venv
 	$(INV) dev.test
+
+docker: .venv
+	$(INV) dev.test --docker
 
 check: .venv
 	$(INV) dev.check --no-tests

@@ -28,15 +28,18 @@ def check(c: Context, tests: bool = True, json: bool = False) -> None:
 @command(
     help={
         "heavy": "Also those that take minutes or gigabytes.",
+        "docker": "Only those that need a container engine; skipped where none is.",
         "only": "A file or a test to run; may be given again.",
     },
     iterable=["only"],
 )
-def test(c: Context, only: list[str], heavy: bool = False) -> None:
+def test(
+    c: Context, only: list[str], heavy: bool = False, docker: bool = False
+) -> None:
     """Run the tests on all cores."""
     from iris.operations import dev
 
-    dev.run_tests(heavy=heavy, only=tuple(only))
+    dev.run_tests(heavy=heavy, docker=docker, only=tuple(only))
 
 
 @command(help=DRY_RUN)

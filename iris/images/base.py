@@ -17,7 +17,7 @@ import msgspec
 
 from iris.errors import IrisError, NotFound
 from iris.images import debian
-from iris.images.engine import PLATFORM, Engine
+from iris.images.engine import PLATFORM, Engine, Image
 from iris.paths import cache_folder
 
 Say = Callable[[str], None]
@@ -27,7 +27,10 @@ MADE = "iris-base:bookworm"
 PACKAGES = ("ca-certificates", "python3", "python3-venv")
 PULL_DEADLINE = 600.0  # seconds
 IMPORT_DEADLINE = 300.0  # seconds
-_LEAVE_OUT = ("var/cache/apt", "var/lib/apt/lists", "usr/share/doc", "usr/share/man")
+_LEAVE_OUT = (
+    *("var/cache/apt", "var/lib/apt/lists", "var/log"),
+    *("usr/share/doc", "usr/share/locale", "usr/share/man"),
+)
 
 
 class Base(msgspec.Struct, frozen=True):
@@ -36,6 +39,12 @@ class Base(msgspec.Struct, frozen=True):
     name: str
     id: str
     is_made_here: bool
+    layers: str = ""  # of one made here, whose id is another at each import
+
+    @property
+    def content(self) -> str:
+        """The same for the same content."""
+        return self.layers or self.id
 
 
 def find_base(engine: Engine, named: str = "") -> Base | None:
@@ -44,7 +53,7 @@ def find_base(engine: Engine, named: str = "") -> Base | None:
     have = engine.images(*names)
     for name in names:
         if name in have:
-            return Base(name, have[name].id, is_made_here=name == MADE)
+            return _base(name, have[name])
     return None
 
 
@@ -66,7 +75,7 @@ def ensure_base(engine: Engine, say: Say, named: str = "") -> Base:
                 "is made on this machine where it can be.",
             ) from error
         return _made_in_its_place(engine, say, error)
-    return Base(name, engine.images(name)[name].id, is_made_here=False)
+    return _base(name, engine.images(name)[name])
 
 
 def make_base(
@@ -105,10 +114,17 @@ def tarball_of(name: str, packages: tuple[str, ...]) -> Path:
     return cache_folder() / "bases" / f"{plain}-{kind}.tar"
 
 
+def _base(name: str, image: Image) -> Base:
+    is_made_here = name == MADE
+    layers = ",".join(image.layers) if is_made_here else ""
+    return Base(name, image.id, is_made_here, layers)
+
+
 def _made_in_its_place(engine: Engine, say: Say, why: IrisError) -> Base:
     say(f"{why}; a base is made here instead")
     try:
-        return Base(MADE, make_base(engine, say), is_made_here=True)
+        make_base(engine, say)
+        return _base(MADE, engine.images(MADE)[MADE])
     except NotFound as error:
         raise NotFound(f"{why}; nor can one be made: {error}", error.hint) from error
 

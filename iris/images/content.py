@@ -12,6 +12,7 @@ from typing import IO
 import msgspec
 
 import iris
+from iris.images.base import Base
 
 COPIED = (
     *("LICENSE", "MANIFEST.in", "pyproject.toml", "requirements.lock"),
@@ -27,30 +28,34 @@ class Recipe(msgspec.Struct, frozen=True):
     root: Path  # of the checkout
     base_id: str
     base_name: str
+    tag: str  # the same content, the same tag: `VERSION-CHECKSUM`
     with_gcloud: bool = False
 
-    @property
-    def dockerfile(self) -> str:
-        """Its Dockerfile, by its path from the root."""
-        return f"Dockerfile.{self.part}"
+    @classmethod
+    def of(
+        cls, part: str, root: Path, base: Base, *, with_gcloud: bool = False
+    ) -> Recipe:
+        """As the checkout is now; what changes there later is another recipe."""
+        summed = hashlib.sha256()
+        words = [part, base.content, "gcloud" if with_gcloud else ""]
+        summed.update("\0".join(words).encode())
+        for path in (root / dockerfile(part), *files_of(root)):
+            content = hashlib.sha256(path.read_bytes()).digest()
+            runs = b"x" if path.stat().st_mode & 0o100 else b""
+            name = str(path.relative_to(root)).encode()
+            summed.update(b"\0".join([name, runs, content]))
+        tag = f"{iris.__version__}-{summed.hexdigest()[:12]}"
+        return cls(part, root, base.id, base.name, tag, with_gcloud)
 
     @property
     def name(self) -> str:
         """What it is called in the engine, whatever the cluster file calls it."""
         return f"iris-{self.part}:{self.tag}"
 
-    @property
-    def tag(self) -> str:
-        """The same content, the same tag: `VERSION-CHECKSUM`."""
-        summed = hashlib.sha256()
-        words = [self.part, self.base_id, "gcloud" if self.with_gcloud else ""]
-        summed.update("\0".join(words).encode())
-        for path in (self.root / self.dockerfile, *files_of(self.root)):
-            content = hashlib.sha256(path.read_bytes()).digest()
-            runs = path.stat().st_mode & 0o100
-            name = str(path.relative_to(self.root)).encode()
-            summed.update(b"\0".join([name, b"x" if runs else b"", content]))
-        return f"{iris.__version__}-{summed.hexdigest()[:12]}"
+
+def dockerfile(part: str) -> str:
+    """The Dockerfile of a part, by its path from the root."""
+    return f"Dockerfile.{part}"
 
 
 def files_of(root: Path) -> Iterator[Path]:
@@ -68,8 +73,8 @@ def files_of(root: Path) -> Iterator[Path]:
 def write_context(recipe: Recipe, wheels: Path, key: bytes, context: IO[bytes]) -> None:
     """What the engine is sent for a build, as a tarball without times and owners."""
     with tarfile.open(fileobj=context, mode="w") as tar:
-        dockerfile = recipe.root / recipe.dockerfile
-        for path in (dockerfile, *files_of(recipe.root)):
+        first = recipe.root / dockerfile(recipe.part)
+        for path in (first, *files_of(recipe.root)):
             _add(tar, str(path.relative_to(recipe.root)), path)
         for path in sorted(wheels.iterdir()):
             _add(tar, f"wheels/{path.name}", path)

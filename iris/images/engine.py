@@ -19,6 +19,7 @@ from iris.images.refusals import refusal
 
 LOOK_DEADLINE = 30.0  # seconds for an answer that needs no network
 PLATFORM = "linux/amd64"  # what the VMs of Google Cloud are
+_ADVICE = ("Run 'docker", "See 'docker")  # what the client adds to its last line
 _INSTALL = "Install Docker (Debian: apt-get install docker.io), then start it."
 _START = (
     "Start it (systemctl start docker), name it with DOCKER_HOST, or join the "
@@ -37,7 +38,8 @@ class Said(msgspec.Struct, frozen=True):
     def words(self) -> str:
         """Its last line, which is the one that names the cause."""
         lines = [*self.out.splitlines(), *self.err.splitlines()]
-        return next((li.strip() for li in reversed(lines) if li.strip()), "no word")
+        said = (li.strip() for li in reversed(lines))
+        return next((li for li in said if li and not li.startswith(_ADVICE)), "no word")
 
 
 class Image(msgspec.Struct, frozen=True):
@@ -47,6 +49,7 @@ class Image(msgspec.Struct, frozen=True):
     size_bytes: int
     digests: tuple[str, ...] = ()  # NAME@sha256:... where it was pushed or pulled
     labels: dict[str, str] = {}
+    layers: tuple[str, ...] = ()
 
 
 class Engine:
@@ -176,7 +179,8 @@ def stream(
 def _image(raw: dict[str, Any]) -> Image:
     labels = raw["Config"].get("Labels") or {}
     digests = tuple(raw.get("RepoDigests") or ())
-    return Image(raw["Id"], raw["Size"], digests, labels)
+    layers = tuple(raw["RootFS"].get("Layers") or ())
+    return Image(raw["Id"], raw["Size"], digests, labels, layers)
 
 
 def _late(words: tuple[str, ...], deadline: float) -> IrisError:

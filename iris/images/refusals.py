@@ -51,7 +51,8 @@ _RULES: tuple[tuple[str, type[IrisError], str], ...] = (
 
 def refusal(about: str, words: str) -> IrisError:
     """The error that an engine's last line stands for; it keeps the words."""
-    said = words.removeprefix("Error response from daemon: ").strip()
+    said = words.removeprefix("docker: ")
+    said = said.removeprefix("Error response from daemon: ").strip()
     for pattern, kind, hint in _RULES:
         if re.search(pattern, words, re.IGNORECASE):
             return kind(f"{about}: {said}", hint=hint)

@@ -88,13 +88,24 @@ def run_check(root: Path, asked: Check) -> Checked:
     return Checked(asked.name, ran.returncode == 0, seconds, ran.stdout)
 
 
-def run_tests(*, heavy: bool = False, only: tuple[str, ...] = ()) -> None:
-    """Run the tests on all cores; the output goes to the terminal as it comes."""
-    chosen = () if heavy else ("-m", "not heavy")
-    spread = ("-n", str(os.cpu_count() or 2), "--dist", "worksteal")
-    status = _stream("pytest", *spread, *chosen, *only)
-    if status != 0:
-        raise FellShort(f"the tests ended with status {status}")
+def run_tests(
+    *, heavy: bool = False, docker: bool = False, only: tuple[str, ...] = ()
+) -> None:
+    """Run the tests on all cores; the output goes to the terminal as it comes.
+
+    Those that need a container engine run by themselves, one after the other: they
+    share its images.
+    """
+    runs = []
+    if not docker:
+        spread = ("-n", str(os.cpu_count() or 2), "--dist", "worksteal")
+        chosen = "not docker" if heavy else "not docker and not heavy"
+        runs.append((*spread, "-m", chosen, *only))
+    if docker or (heavy and not only):
+        runs.append(("-m", "docker", *only))
+    statuses = [_stream("pytest", *words) for words in runs]
+    if any(statuses):
+        raise FellShort(f"the tests ended with status {max(statuses)}")
 
 
 def fix(*, dry_run: bool = False) -> None:

@@ -15,7 +15,7 @@ import iris
 from iris.config import ClusterConfig, parse_config, read_text
 from iris.errors import BadClusterFile, FellShort, IrisError
 from iris.images.base import Base, ensure_base, find_base
-from iris.images.content import Recipe, write_context
+from iris.images.content import Recipe, dockerfile, write_context
 from iris.images.engine import PLATFORM, Engine, Image
 from iris.images.lock import PARTS
 from iris.images.names import ImageName
@@ -40,6 +40,12 @@ class Wanted(msgspec.Struct, frozen=True):
 
     base: str = ""
     with_gcloud: bool = False
+    root: Path | None = None  # a checkout other than this Iris's own
+
+    @property
+    def checkout(self) -> Path:
+        """What goes into the images. Raises UsageError where there is no checkout."""
+        return self.root or checkout()
 
 
 class BuiltImage(msgspec.Struct, frozen=True):
@@ -79,7 +85,7 @@ def build(session: Session, say: Say, wanted: Wanted = Wanted()) -> Built:
     names = image_names(session.config, session.config_path)
     engine = Engine()
     engine.require()
-    root = checkout()
+    root = wanted.checkout
     base = ensure_base(engine, say, wanted.base)
     commit = commit_of(root)
     images = [
@@ -106,7 +112,7 @@ def plan_build(session: Session, wanted: Wanted = Wanted()) -> tuple[str, ...]:
         )
     steps = []
     for part in PARTS:
-        recipe = _recipe(part, checkout(), base, wanted)
+        recipe = _recipe(part, wanted.checkout, base, wanted)
         image = str(names[part].tagged(recipe.tag))
         is_there = recipe.name in engine.images(recipe.name)
         steps.append(
@@ -157,7 +163,7 @@ def _git(root: Path, *words: str) -> str:
 
 def _recipe(part: str, root: Path, base: Base, wanted: Wanted) -> Recipe:
     has_gcloud = wanted.with_gcloud and part == "controller"
-    return Recipe(part, root, base.id, base.name, has_gcloud)
+    return Recipe.of(part, root, base, with_gcloud=has_gcloud)
 
 
 def _ensure_image(
@@ -181,7 +187,14 @@ def build_image(engine: Engine, recipe: Recipe, say: Say) -> Image:
     wheels = fetch_wheels(engine, recipe.root / "requirements.lock", base, say)
     key = _key_of_gcloud() if recipe.with_gcloud else b""
     say(f"building {recipe.name} on {recipe.base_name}")
-    words = ["build", "--platform", PLATFORM, "--file", recipe.dockerfile]
+    words = [
+        "build",
+        "--force-rm",
+        "--platform",
+        PLATFORM,
+        "--file",
+        dockerfile(recipe.part),
+    ]
     for argument, value in _arguments(recipe).items():
         words += ["--build-arg", f"{argument}={value}"]
     with tempfile.TemporaryFile() as context:

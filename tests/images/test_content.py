@@ -8,6 +8,7 @@ import tarfile
 
 import pytest
 
+from iris.images.base import Base
 from iris.images.content import COPIED, Recipe, write_context
 from iris.operations.dev import checkout
 
@@ -29,7 +30,8 @@ def root(tmp_path):
 
 
 def recipe(root, part="worker", base="sha256:1", with_gcloud=False):
-    return Recipe(part, root, base, "a-base:1", with_gcloud)
+    a_base = Base("a-base:1", base, is_made_here=False)
+    return Recipe.of(part, root, a_base, with_gcloud=with_gcloud)
 
 
 def test_the_same_content_has_the_same_tag_wherever_it_lies(root, tmp_path):
@@ -76,3 +78,10 @@ def test_a_context_has_what_is_copied_and_the_wheels_and_nothing_else(root, tmp_
         *(name for name in COPIED if list((root / name).glob("*.py"))),
         *("Dockerfile.worker", "wheels", "gcloud-key"),
     }
+
+
+def test_a_base_that_was_imported_again_is_the_same_base(root):
+    first = Base("iris-base:1", "sha256:1", is_made_here=True, layers="sha256:a")
+    again = Base("iris-base:1", "sha256:2", is_made_here=True, layers="sha256:a")
+
+    assert Recipe.of("worker", root, first).tag == Recipe.of("worker", root, again).tag
