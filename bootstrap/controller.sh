@@ -156,6 +156,9 @@ mount_state() {
         blkid -p "$DISK" >/dev/null
         # 2: there is nothing on it. Any other doubt is no leave to write on it.
         if [ $? -eq 2 ]; then
+            # nothing that it knows; what was never written on is empty from the beginning
+            [ -z "$(head -c 4096 "$DISK" 2>/dev/null | tr -d '\0')" ] ||
+                fail "the state disk has something on it that is no file system"
             words="$(mkfs.ext4 -q -m 0 "$DISK" 2>&1)" ||
                 fail "the state disk cannot be formatted: $(last_line "$words")"
         fi

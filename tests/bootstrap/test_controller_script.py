@@ -141,6 +141,15 @@ def test_a_disk_of_which_nobody_knows_what_is_on_it_is_not_formatted(machine: Ma
     assert "failed because the state disk cannot be mounted: mount: no" in said
 
 
+def test_a_disk_with_something_unknown_on_it_is_not_formatted(machine: Machine):
+    machine.disk.write_bytes(bytes(512) + b"a database without a file system")
+
+    said = controller(machine).run(SCRIPT)
+
+    assert machine.ran("mkfs.ext4") == 0
+    assert "has something on it that is no file system" in said
+
+
 def test_a_disk_that_comes_late_is_waited_for(machine: Machine):
     machine.disk.unlink()
 
