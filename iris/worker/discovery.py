@@ -70,4 +70,5 @@ def controller_url(metadata: VmMetadata) -> str:
 def _announced(metadata: VmMetadata) -> str:
     server = MetadataServer(metadata.metadata_address, LOOK_PATIENCE)
     told = server.get("attributes/iris-controller")
-    return told.value.strip() if told is not None else metadata.controller_url
+    # blank or gone says nothing: it is where it was
+    return (told.value.strip() if told else "") or metadata.controller_url

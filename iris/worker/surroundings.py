@@ -66,7 +66,7 @@ class MetadataServer:
         try:
             connection.request("GET", path, headers={"Metadata-Flavor": "Google"})
             answer = connection.getresponse()
-            value = answer.read().decode()
+            value = answer.read().decode(errors="replace")
         finally:
             connection.close()
         if answer.status == 404:
@@ -112,6 +112,7 @@ def watch(
     def look() -> None:
         seen: Told | None = None
         while True:
+            asked_at = time.monotonic()
             try:
                 told = server.get(path) if seen is None else server.next(path, seen)
             except Unreachable:
@@ -121,6 +122,8 @@ def watch(
                 continue
             if seen is None or told.value != seen.value:
                 tell(told.value)
+            elif time.monotonic() < asked_at + PAUSE:
+                threading.Event().wait(PAUSE)  # it holds nothing: no reason to spin
             seen = told
 
     thread = threading.Thread(target=look, name=f"watch {path}", daemon=True)

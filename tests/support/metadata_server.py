@@ -12,11 +12,15 @@ BASE = "/computeMetadata/v1/instance/"
 
 
 class FakeMetadata:
-    """Values below `instance/`, by path; `away` answers of 503 come first."""
+    """Values below `instance/`, by path; `away` answers of 503 come first.
+
+    Without `holds` it answers at once who would wait for a change.
+    """
 
     def __init__(self, values: dict[str, str]) -> None:
         self.values = values
         self.away = 0
+        self.holds = True  # what is asked to wait for a change
         self.asked: Counter[str] = Counter()
         self.changed = threading.Condition()
         self._is_closed = False
@@ -44,7 +48,7 @@ class FakeMetadata:
         if self.away:
             self.away -= 1
             return 503, "unavailable"
-        if "wait_for_change" in query:
+        if "wait_for_change" in query and self.holds:
             last, most = query["last_etag"][0], float(query["timeout_sec"][0])
             with self.changed:
                 self.changed.wait_for(

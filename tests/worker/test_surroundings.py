@@ -10,9 +10,14 @@ import pytest
 from iris.errors import Unreachable, UsageError
 from iris.worker.discovery import controller_url, read_metadata
 from iris.worker.folders import VmFolder
-from iris.worker.surroundings import MetadataServer, metadata_address, read_surroundings
+from iris.worker.surroundings import (
+    MetadataServer,
+    metadata_address,
+    read_surroundings,
+)
 from tests.support.eventually import eventually
 from tests.support.fake_controller import FakeController
+from tests.support.http_server import HttpServer, Said
 from tests.support.metadata_server import FakeMetadata, surroundings
 
 
@@ -92,6 +97,23 @@ def test_the_controllers_address_is_asked_for_each_time(cloud):
     assert controller_url(told) == "http://127.0.0.1:2"
 
 
+@pytest.mark.parametrize("value", [None, "", " "])
+def test_an_address_that_is_gone_or_blank_is_no_news(cloud, value):
+    told = read(cloud)
+    cloud.values.pop("attributes/iris-controller")
+    if value is not None:
+        cloud.values["attributes/iris-controller"] = value
+
+    assert controller_url(told) == "http://127.0.0.1:1"
+
+
+def test_letters_that_nobody_can_read_are_no_end():
+    with HttpServer(lambda asked: Said(body=b"\xff\xfe")) as server:
+        address = server.url.removeprefix("http://")
+
+        assert MetadataServer(address, patience=0.0).get("name").value
+
+
 def test_the_metadata_server_has_its_usual_name_unless_another_is_set():
     assert metadata_address({}) == "metadata.google.internal"
     assert metadata_address({"GCE_METADATA_HOST": "127.0.0.1:5"}) == "127.0.0.1:5"
@@ -130,6 +152,18 @@ def test_a_vm_follows_its_controller_to_a_new_address(cloud_vm, cloud):
 
     eventually(lambda: moved.heartbeats, within=10)
     moved.close()
+
+
+def test_a_metadata_server_that_holds_nothing_is_not_asked_without_a_pause(
+    cloud_vm, cloud
+):
+    cloud.holds = False
+
+    eventually(lambda: len(cloud_vm.controller.heartbeats) >= 5, within=10)
+    cloud.set("preempted", "TRUE")
+
+    eventually(lambda: any(b.notice for b in cloud_vm.controller.heartbeats))
+    assert cloud.asked["preempted"] < 100
 
 
 def test_a_preempted_vm_says_so_at_once_and_its_attempts_are_losses(cloud_vm, cloud):
