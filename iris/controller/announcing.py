@@ -8,9 +8,12 @@ from typing import Protocol
 
 from iris.controller.asking import ANNOUNCE, Asking
 from iris.errors import CloudError
-from iris.providers.contract import Listing
+from iris.providers.contract import Listing, Phase
 
 log = logging.getLogger(__name__)
+
+# What goes, or went, takes no change: to ask would be to fail again and again.
+_GOING = frozenset({Phase.STOPPED, Phase.PREEMPTED, Phase.DELETING})
 
 
 class Announcer(Protocol):
@@ -35,7 +38,7 @@ class Announcing:
         self._misled = {
             each.name: each.zone
             for each in listing.slices
-            if each.controller_url not in ("", self._url)
+            if each.controller_url not in ("", self._url) and each.phase not in _GOING
         }
 
     def ask(self) -> None:

@@ -19,6 +19,7 @@ from iris.errors import (
     Unknown,
 )
 from iris.planning.orphans import LISTING_LAG, ORPHAN_GRACE
+from iris.providers.contract import Phase
 from tests.support.autoscaled import Cluster
 from tests.support.fleet import CPU
 
@@ -257,3 +258,18 @@ def test_a_slice_that_was_told_another_address_is_told_ours(cluster: Cluster):
     assert f"announce {name}" in refused
     assert f"announce {name}" in told
     assert cluster.cloud.slices[name].controller_url not in ("", "http://10.0.0.9:1")
+
+
+@pytest.mark.parametrize("phase", [Phase.PREEMPTED, Phase.STOPPED, Phase.DELETING])
+def test_a_slice_that_goes_is_not_told_where_the_controller_is(cluster: Cluster, phase):
+    cluster.fleet.submit()
+    cluster.turn()
+    cluster.turn_and_answer()
+    name = cluster.slice().name
+    cluster.cloud.slices[name] = replace(
+        cluster.cloud.slices[name], controller_url="http://10.0.0.9:1", phase=phase
+    )
+
+    cluster.turn_and_answer(after=PACE.listing_interval)
+
+    assert f"announce {name}" not in cluster.turn_and_answer(after=PACE.first_retry)
