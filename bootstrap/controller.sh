@@ -119,9 +119,13 @@ last_words() {
     printf '%s\n' "$words" | sed "s/^/$NAME: /" >&2
     last_line "$words"
 }
-# Docker starts it again ever later: five times mean that it will not come up.
+# Docker starts it again ever later: five times mean that it will not come up. Looked at
+# every second.
+LOOKED=0
 ends_again_and_again() {
     local count
+    [ "$SECONDS" -gt "$LOOKED" ] || return 1
+    LOOKED="$SECONDS"
     count="$(timeout 60 docker inspect --format '{{.RestartCount}}' "$NAME" 2>/dev/null)"
     case "$count" in
     '' | *[!0-9]*) return 1 ;;
@@ -227,7 +231,7 @@ run_controller() {
 }
 
 wait_for_health() {
-    local tries=0 health until=$((SECONDS + 300))
+    local health until=$((SECONDS + 300))
     while [ "$SECONDS" -lt "$until" ]; do
         health="$(curl --silent --max-time 5 "http://$ADDRESS:$PORT/health")"
         case "$health" in
@@ -236,8 +240,7 @@ wait_for_health() {
             return
             ;;
         esac
-        tries=$((tries + 1))
-        [ $((tries % 10)) -eq 0 ] && ends_again_and_again && break
+        ends_again_and_again && break
         sleep 0.1
     done
     fail "the controller does not answer: $(last_words)"

@@ -155,9 +155,13 @@ last_words() {
     printf '%s\n' "$words" | sed "s/^/$NAME: /" >&2
     last_line "$words"
 }
-# Docker starts it again ever later: five times mean that it will not come up.
+# Docker starts it again ever later: five times mean that it will not come up. Looked at
+# every second.
+LOOKED=0
 ends_again_and_again() {
     local count
+    [ "$SECONDS" -gt "$LOOKED" ] || return 1
+    LOOKED="$SECONDS"
     count="$(timeout 60 docker inspect --format '{{.RestartCount}}' "$NAME" 2>/dev/null)"
     case "$count" in
     '' | *[!0-9]*) return 1 ;;
@@ -208,11 +212,10 @@ run_worker() {
 
 # The keeper writes its file anew once it is up.
 wait_for_keeper() {
-    local tries=0 until=$((SECONDS + 300))
+    local until=$((SECONDS + 300))
     while [ "$SECONDS" -lt "$until" ]; do
         [ "$CACHE/vm/keeper.json" -nt "$CACHE/boot" ] && return
-        tries=$((tries + 1))
-        [ $((tries % 10)) -eq 0 ] && ends_again_and_again && break
+        ends_again_and_again && break
         sleep 0.1
     done
     fail "the worker does not come up: $(last_words)"
