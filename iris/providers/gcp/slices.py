@@ -10,7 +10,7 @@ from iris.clock import Clock
 from iris.config import ClusterConfig
 from iris.domain.jobs import Capacity
 from iris.errors import AlreadyExists, CloudError, Unavailable
-from iris.providers.contract import Listing, SliceRequest, Surroundings
+from iris.providers.contract import Listing, Phase, SliceRequest, Surroundings
 from iris.providers.gcp import listed
 from iris.providers.gcp.asked import Asked, plain_vm, queued, tpu_slice
 from iris.providers.gcp.compute import Compute, Json, last
@@ -62,11 +62,16 @@ class Slices:
         if vm is not None and self._is_ours(vm.get("labels", {})):
             self._compute.delete(path)
             return  # its zone need not have TPUs, and may refuse to be asked
-        in_queue = self._tpu.find_queued(zone, name)
-        if in_queue is not None and self._is_ours(listed.queued_labels(in_queue)):
-            self._tpu.delete_queued(zone, name)
-        found = None if in_queue is not None else self._tpu.find_slice(zone, name)
-        if found is not None and self._is_ours(dict(found.labels)):
+        in_queue, types = self._tpu.find_queued(zone, name), self._tpu.types
+        if in_queue is not None:
+            is_going = listed.standing(types, in_queue)[0] is Phase.DELETING
+            if self._is_ours(listed.queued_labels(in_queue)) and not is_going:
+                self._tpu.delete_queued(zone, name)
+            return
+        # what is on its way out refuses a second deletion, for minutes
+        found = self._tpu.find_slice(zone, name)
+        is_going = found is not None and listed.state_of(types, found) == "DELETING"
+        if found is not None and self._is_ours(dict(found.labels)) and not is_going:
             self._tpu.delete_slice(zone, name)
 
     def exists(self, name: str, zone: str) -> bool:
