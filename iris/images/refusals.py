@@ -41,8 +41,8 @@ _RULES: tuple[tuple[str, type[IrisError], str], ...] = (
         _PASSING,
     ),
     (
-        r"not found|no such|manifest unknown|name unknown|does not exist"
-        r"|unable to find image",
+        r"not found|no such (?:image|manifest)|manifest unknown|name unknown"
+        r"|does not exist|unable to find image",
         NotFound,
         _MISSING,
     ),

@@ -13,7 +13,14 @@ import msgspec
 
 import iris
 from iris.config import ClusterConfig, parse_config, read_text
-from iris.errors import BadClusterFile, FellShort, IrisError
+from iris.errors import (
+    BadClusterFile,
+    EngineFailed,
+    FellShort,
+    IrisError,
+    NotFound,
+    NotPermitted,
+)
 from iris.images.base import Base, ensure_base, find_base
 from iris.images.content import Recipe, dockerfile, write_context
 from iris.images.engine import PLATFORM, Engine, Image
@@ -240,7 +247,10 @@ def _keep_output(recipe: Recipe, text: str) -> Path:
 
 def _why_not(recipe: Recipe, words: str, log: Path) -> IrisError:
     said = refusal(f"the {recipe.part}'s image does not build", words)
-    return type(said)(said.message, hint=f"All that the build said: {log}. {said.hint}")
+    where = f"All that the build said: {log}."
+    if isinstance(said, NotFound | NotPermitted):  # words of a step, not of a registry
+        return EngineFailed(said.message, hint=where)
+    return type(said)(said.message, hint=f"{where} {said.hint}")
 
 
 def _key_of_gcloud() -> bytes:

@@ -81,7 +81,7 @@ def test_an_image_that_lacks_a_part_of_iris_is_never_tagged(engine, base, broken
     ) as e:
         build_image(engine, recipe, lambda line: None)
 
-    log = re.search(r"said: (\S+)\. ", e.value.hint)
+    log = re.search(r"said: (\S+)\. ", f"{e.value.hint} ")
     assert log is not None
     with open(log[1]) as file:
         assert "No module named 'iris.providers.gcp'" in file.read()

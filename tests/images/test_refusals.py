@@ -23,6 +23,7 @@ from iris.images.refusals import refusal
         ("unexpected EOF", Unavailable),
         ("manifest for x not found: manifest unknown", NotFound),
         ("name unknown: Repository 'iris' not found", NotFound),
+        ("could not find bridge docker0: no such network interface", EngineFailed),
         ("the moon is in the way", EngineFailed),
     ],
 )
