@@ -49,6 +49,16 @@ def test_dev_test_runs_what_it_is_told_and_passes_on_how_it_ended():
     assert "iris: the tests ended with status" in none.stderr
 
 
+def test_dev_test_skips_aloud_what_needs_an_engine_where_there_is_none(monkeypatch):
+    monkeypatch.setenv("DOCKER_HOST", "unix:///var/empty/no-engine.sock")
+
+    ran = iris("dev.test", "--docker", "--only", "tests/docker/test_worker_image.py")
+
+    assert ran.returncode == 0
+    assert "no container engine: " in ran.stdout
+    assert "4 skipped" in ran.stdout
+
+
 def test_dev_fix_changes_nothing_when_dry():
     before = subprocess.run(["git", "diff"], cwd=ROOT, capture_output=True, check=True)
     ran = iris("dev.fix", "--dry-run")
