@@ -81,24 +81,31 @@ class LocalRegistry:
             )
         self.folder.mkdir(parents=True, exist_ok=True)
         self._hold()
-        self._end_former()
+        try:
+            self._end_former()
+            self._wait_for_answer(self._launch(program))
+        except BaseException:  # whoever is interrupted leaves no process either
+            self.stop()
+            raise
+        return self.address
+
+    def _launch(self, program: str) -> subprocess.Popen[bytes]:
         port = self._port or _free_port(self._listen)
         self.address = f"{self._listen}:{port}"
         config = self.folder / "config.yml"
         config.write_text(self._config())
         with (self.folder / "log").open("wb") as log:
-            self._process = subprocess.Popen(
+            process = self._process = subprocess.Popen(
                 [program, "serve", str(config)],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
-        pid = self._process.pid
+        pid = process.pid
         running = _Running(pid, processes.started_at(pid) or 0.0, self.address)
         self._running_file.write_bytes(msgspec.json.encode(running))
-        self._wait_for_answer(self._process)
-        return self.address
+        return process
 
     def stop(self) -> None:
         """End it; doing so twice is the same as once."""
@@ -147,7 +154,6 @@ class LocalRegistry:
         until = self._clock.now() + UP_WITHIN
         while process.poll() is not None or not _answers(self.address):
             if process.poll() is not None or self._clock.now() > until:
-                self.stop()
                 log = (self.folder / "log").read_text(errors="replace").splitlines()
                 words = next((li for li in log if "panic" in li), (log or [""])[-1])
                 raise FellShort(f"the registry does not come up: {words}")

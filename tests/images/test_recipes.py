@@ -8,6 +8,7 @@ import re
 from iris.images.content import COPIED
 from iris.images.lock import PARTS
 from iris.operations.dev import checkout
+from iris.paths import bootstrap_folder
 
 LOCK = (checkout() / "requirements.lock").read_text()
 
@@ -35,6 +36,16 @@ def test_the_final_image_comes_from_the_base_alone():
 def test_the_controller_is_not_root_and_the_worker_says_why_it_is():
     assert "USER 10001:10001" in dockerfile("controller")
     assert "It runs as root:" in dockerfile("worker")
+
+
+def test_the_boot_gives_what_it_mounts_to_the_user_of_the_image():
+    script = (bootstrap_folder() / "controller.sh").read_text()
+    final = dockerfile("controller").split("\nFROM ")[-1]
+
+    assert "--uid 10001" in final
+    assert "OWNER=10001 " in script
+    assert "/var/lib/iris/machine" in final
+    assert ":/var/lib/iris/machine" in script
 
 
 def test_what_is_copied_may_enter_the_context():
