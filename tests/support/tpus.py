@@ -34,6 +34,12 @@ def accepted(answer: Any) -> dict[str, Any]:
     return said
 
 
+def refusal_of(answer: Any) -> tuple[int, str, str]:
+    """Status, name and words of a refusal."""
+    error = answer.json()["error"]
+    return answer.status_code, error["status"], error["message"]
+
+
 def get(cloud: Cloud, path: str = "nodes/s-1") -> dict[str, Any]:
     """What is found there, or the refusal."""
     found: dict[str, Any] = cloud.ask("GET", f"{cloud.tpus}/{path}").json()
