@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -23,6 +24,7 @@ def prepare(vm: Vm, folder: Path, disks: Path) -> None:
     by_id = folder / "root" / "dev" / "disk" / "by-id"
     by_id.mkdir(parents=True, exist_ok=True)
     _unmount(folder)
+    shutil.rmtree(folder / "root" / "run", ignore_errors=True)  # it is in memory
     for old in by_id.iterdir():
         old.unlink()
     for disk in vm.disks:

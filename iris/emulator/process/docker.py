@@ -6,10 +6,12 @@ knows what bootstrap/*.sh and agents say, and exits 64 naming any word beyond th
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import sys
 import uuid
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from iris.emulator.process.containers import (
@@ -31,6 +33,7 @@ from iris.emulator.process.stock import OURS, image, login, name_of, pull, say
 WITH_VALUE = {
     *("--name", "--network", "--restart", "-v", "--volume", "-e", "--env", "--label"),
     *("-l", "--device", "--ulimit", "--shm-size", "--pid", "--log-opt"),
+    "--mount",
 }
 SWITCHES = {"-d", "--detach", "--privileged", "--init"}
 
@@ -65,6 +68,8 @@ def run(words: list[str]) -> int:
         raise Wrong(64, "docker stand-in: only `run -d` is known")
     if name_of(image) not in OURS:
         raise Wrong(125, f"docker: Unable to find image '{image}' locally")
+    mounts = [_mount(each) for each in many(flags, "--mount")]
+    _require_sources(mounts)
     name = one(flags, "--name") or f"c-{uuid.uuid4().hex[:8]}"
     folder = containers() / name
     if folder.exists():
@@ -79,6 +84,7 @@ def run(words: list[str]) -> int:
         "labels": dict(_variable(each) for each in many(flags, "-l", "--label")),
         "restart": one(flags, "--restart") or "no",
         "binds": [_bind(each) for each in many(flags, "-v", "--volume")],
+        "mounts": mounts,
     }
     (folder / "spec.json").write_text(json.dumps(spec))
     start_up(folder)
@@ -89,6 +95,22 @@ def run(words: list[str]) -> int:
 def _bind(volume: str) -> tuple[str, str]:
     source, _, rest = volume.partition(":")
     return source, rest.partition(":")[0]
+
+
+def _mount(words: str) -> tuple[str, str]:
+    told = dict(each.partition("=")[::2] for each in words.split(","))
+    unknown = set(told) - {"type", "source", "target", "readonly"}
+    if told.get("type") != "bind" or unknown:
+        raise Wrong(64, f"docker stand-in: unknown mount {words!r}")
+    return told["source"], told["target"]
+
+
+def _require_sources(mounts: Iterable[Sequence[str]]) -> None:
+    """Unlike the source of a volume, that of a mount is never made."""
+    for source, _ in mounts:
+        if not os.path.lexists(source):
+            daemon = 'docker: invalid mount config for type "bind"'
+            raise Wrong(125, f"{daemon}: bind source path does not exist: {source}")
 
 
 def _variable(words: str) -> tuple[str, str]:
@@ -104,7 +126,9 @@ def boot(words: list[str]) -> int:
         if policy == "always" or (
             policy == "unless-stopped" and not (folder / "stopped").exists()
         ):
-            start_up(folder)
+            with contextlib.suppress(Wrong):  # the engine logs it and goes on
+                _require_sources(spec_of(folder)["mounts"])
+                start_up(folder)
     return 0
 
 
@@ -181,6 +205,7 @@ def start(words: list[str]) -> int:
     for name in names:
         folder = there(name)
         if pid_of(folder) is None:
+            _require_sources(spec_of(folder)["mounts"])
             (folder / "state.json").unlink(missing_ok=True)
             start_up(folder)
         say(name)

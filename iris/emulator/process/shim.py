@@ -82,7 +82,7 @@ class Shim:
 
     def _bind(self) -> None:
         """What is mounted there later is not seen before the next start."""
-        for source, target in self.spec["binds"]:
+        for source, target in self.spec["binds"] + self.spec["mounts"]:
             place = self.folder / "root" / target.lstrip("/")
             place.parent.mkdir(parents=True, exist_ok=True)
             if not os.path.lexists(source):

@@ -215,6 +215,30 @@ def test_what_is_mounted_later_is_seen_after_the_next_start_of_a_container(
     eventually(lambda: docker("logs", "c").stdout == "on-the-disk\n")
 
 
+def test_a_container_whose_mount_is_gone_after_a_reboot_is_not_started(
+    docker: Engine, driver: ProcessDriver
+) -> None:
+    folder = docker.root / "run/iris"
+    words = (
+        "--restart",
+        "always",
+        "--mount",
+        f"type=bind,source={folder},target=/run/i",
+    )
+    before = docker("run", "-d", *words, IMAGE, "sleep", "7777")
+    folder.mkdir(parents=True)
+    docker.run(*words, IMAGE, "sleep", "7777")
+    assert docker.is_running()
+
+    driver.reset("1")
+    eventually(lambda: not folder.exists())
+    eventually(lambda: driver.serial("1").count(b"Finished") == 2)
+
+    assert "bind source path does not exist" in before.stderr
+    assert not docker.is_running()
+    assert docker("start", "c").returncode == 125
+
+
 def test_an_image_is_there_once_it_was_pulled(docker: Engine) -> None:
     assert docker("image", "inspect", IMAGE).returncode == 1
 
