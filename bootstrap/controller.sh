@@ -9,6 +9,7 @@ METADATA="http://${GCE_METADATA_HOST:-metadata.google.internal}/computeMetadata/
 MACHINE="$ROOT/var/lib/iris/machine"
 STATE="$ROOT/mnt/iris-state"
 CACHE="$ROOT/var/cache/iris"
+RUN="$ROOT/run/iris" # in memory: it is gone after a reboot
 DISK="$ROOT/dev/disk/by-id/google-iris-state"
 NAME=iris-controller
 OWNER=10001 # as whom the image's program runs
@@ -112,6 +113,15 @@ pull() {
     [ "$tries" -eq 1 ] || fail "image $IMAGE cannot be pulled: $words"
 }
 
+# After a reboot docker would start the container before this script is ready for it:
+# it cannot, for want of the folder that the script makes.
+ONLY_OF_THIS_BOOT=(--mount "type=bind,source=$RUN,target=/run/iris,readonly")
+make_room_to_run() {
+    local words
+    timeout 60 docker rm --force "$NAME" >/dev/null 2>&1
+    words="$(mkdir -p "$RUN" 2>&1)" || fail "$RUN cannot be made: $(last_line "$words")"
+}
+
 # Its last lines go to the console, the very last one is a reason.
 last_words() {
     local words
@@ -204,8 +214,7 @@ give_to_controller() {
     } 2>&1)" || fail "the controller's files cannot be given to it: $(last_line "$words")"
 }
 
-# What docker restarts by itself comes up before the disk is mounted: --marked says that
-# an empty folder is no state.
+# --marked: where its disk is not mounted, an empty folder is no state.
 run_controller() {
     local variables=() name words ssh_keys
     for name in GCE_METADATA_HOST GCE_METADATA_IP GCE_METADATA_ROOT IRIS_COMPUTE_URL \
@@ -216,13 +225,13 @@ run_controller() {
     variables+=(-e "IRIS_SSH_KEYS=$ssh_keys")
     # only root may listen on those
     [ "$PORT" -ge 1024 ] || [ -n "$ROOT" ] || variables+=(--user 0:0)
-    timeout 60 docker rm --force "$NAME" >/dev/null 2>&1
+    make_room_to_run
     words="$(timeout 120 docker run -d --name "$NAME" --network=host --restart=always \
         --init --log-opt max-size=20m --log-opt max-file=2 \
         -v "$ROOT/etc/iris/config.yaml:/etc/iris/config.yaml:ro" \
         -v "$MACHINE:/var/lib/iris/machine" \
         -v "$STATE:/var/lib/iris/state" \
-        -v "$CACHE:/var/cache/iris" \
+        -v "$CACHE:/var/cache/iris" "${ONLY_OF_THIS_BOOT[@]}" \
         "${variables[@]}" "$IMAGE" \
         python -m iris.controller --machine /var/lib/iris/machine \
         --config /etc/iris/config.yaml --state /var/lib/iris/state --marked \

@@ -7,6 +7,7 @@ set -u
 ROOT="${IRIS_ROOT:-}"
 METADATA="http://${GCE_METADATA_HOST:-metadata.google.internal}/computeMetadata/v1"
 CACHE="$ROOT/var/cache/iris"
+RUN="$ROOT/run/iris" # in memory: it is gone after a reboot
 NAME=iris-worker
 CLUSTER_UID="" SLICE="" CONTROLLER="" ADDRESS="" IMAGE="" RUNTIME=""
 INDEX=-1 TOKEN="" # without an index the slice's boot token speaks, which only reports
@@ -148,6 +149,15 @@ pull() {
     [ "$tries" -eq 1 ] || fail "image $IMAGE cannot be pulled: $words"
 }
 
+# After a reboot docker would start the container before this script is ready for it:
+# it cannot, for want of the folder that the script makes.
+ONLY_OF_THIS_BOOT=(--mount "type=bind,source=$RUN,target=/run/iris,readonly")
+make_room_to_run() {
+    local words
+    timeout 60 docker rm --force "$NAME" >/dev/null 2>&1
+    words="$(mkdir -p "$RUN" 2>&1)" || fail "$RUN cannot be made: $(last_line "$words")"
+}
+
 # Its last lines go to the console, the very last one is a reason.
 last_words() {
     local words
@@ -199,13 +209,13 @@ run_worker() {
     if [ "$RUNTIME" = docker ]; then
         options+=(-v "$ROOT/var/run/docker.sock:/var/run/docker.sock")
     fi
-    timeout 60 docker rm --force "$NAME" >/dev/null 2>&1
+    make_room_to_run
     words="$({ umask 077 && mkdir -p "$CACHE/vm" && touch "$CACHE/boot"; } 2>&1)" ||
         fail "$CACHE cannot be written: $(last_line "$words")"
     words="$(timeout 120 docker run -d --name "$NAME" --network=host --restart=always \
         --privileged --ulimit memlock=-1 --shm-size=16g \
         --log-opt max-size=20m --log-opt max-file=2 \
-        -v "$CACHE:/var/cache/iris" "${options[@]}" "$IMAGE" \
+        -v "$CACHE:/var/cache/iris" "${ONLY_OF_THIS_BOOT[@]}" "${options[@]}" "$IMAGE" \
         python -m iris.worker --vm /var/cache/iris/vm 2>&1)" ||
         fail "the worker's container does not start: $(last_line "$words")"
 }
@@ -235,8 +245,6 @@ tell 10 "boot started" "" &
 require IMAGE instance/attributes/iris-image
 want RUNTIME instance/attributes/iris-runtime
 install_docker
-# what docker started by itself after a reboot would be cut in the middle later
-timeout 60 docker rm --force "$NAME" >/dev/null 2>&1
 report "docker ready"
 pull
 report "image pulled"

@@ -151,6 +151,15 @@ def test_after_a_reboot_a_registry_that_is_away_does_no_harm(
     assert machine.ran("docker pull") == 1
 
 
+def test_docker_cannot_start_it_by_itself_after_a_reboot(machine: Machine, script: str):
+    machine.run(script)
+
+    (run,) = [line for line in machine.said() if line.startswith("docker run")]
+    folder = machine.root / "run/iris"  # which a reboot empties
+    assert f"'type=bind,source={folder},target=/run/iris,readonly'" in run
+    assert folder.is_dir()
+
+
 # Secrets
 
 

@@ -154,15 +154,6 @@ def test_a_worker_that_ends_again_and_again_is_heard_of(machine: Machine):
     assert machine.reason() == reason
 
 
-def test_what_docker_started_by_itself_is_ended_before_anything_takes_long(
-    machine: Machine,
-):
-    worker(machine).run(SCRIPT)
-
-    steps = [line.split(" '")[0] for line in machine.said()]
-    assert steps.index("docker rm") < steps.index("docker pull")
-
-
 @pytest.mark.parametrize("step", ["docker rm", "docker pull", "docker run"])
 def test_a_boot_that_was_cut_is_made_good_by_the_next(machine: Machine, step: str):
     worker(machine).run(SCRIPT, KILLED_AT=step)

@@ -76,21 +76,43 @@ def test_the_boot_of_a_vm_that_never_reported_is_read_over_ssh(terminal):
     )
 
 
+@pytest.mark.heavy
 def test_a_controller_without_its_disk_does_not_touch_the_fleet(terminal):
     terminal.ok(*GANG, "--", "sleep", "1000")
     eventually(lambda: _running(terminal) == 4, LONG)
-    # docker starts the controller, the script cannot mount its disk yet
+    # docker comes up, the script cannot mount the disk yet
     inject(terminal, "metadata-unavailable", name="*-controller", times=20)
 
     reset_controllers_vm(terminal)
 
     eventually(lambda: console(terminal).count("controller healthy") == 2, LONG)
-    assert "the state disk is not mounted" in terminal.ok("probe.logs")
-    status = json.loads(terminal.ok("job.status", "gang", "--json"))
-    assert [task["attempts"] for task in status["tasks"]] == [1] * 4
+    # and none before that: it would have known of no slice, and of no worker
+    assert terminal.ok("probe.logs").count("controller started") == 2
+    assert _tries(terminal, "gang") == [1] * 4
     assert _running(terminal) == 4
 
 
+@pytest.mark.heavy
+def test_a_vm_that_boots_again_loses_what_ran_on_it_once(tmp_path):
+    with rehearsing(tmp_path, "cpu-only.yaml") as terminal:
+        terminal.ok("cluster.start", "--config", "cpu-only.yaml", "--rehearse")
+        terminal.ok("job.run", "--no-bundle", "--name", "one", "--", "sleep", "1000")
+        eventually(lambda: _running(terminal) == 1, LONG)
+        (name,) = slices(terminal)
+        boots = ("probe.bootstrap-logs", "--slice", name)
+
+        vms = of_controllers_vm(terminal).rpartition("/")[0]
+        headers = {"Authorization": "Bearer owner"}
+        requests.post(f"{vms}/{name}/reset", headers=headers, timeout=10)
+        ready = "worker 0: container started"
+        eventually(lambda: terminal.ok(*boots).count(ready) == 2, LONG)
+        eventually(lambda: _tries(terminal, "one") == [2], LONG)
+        eventually(lambda: _running(terminal) == 1, LONG)
+
+        assert _tries(terminal, "one") == [2]
+
+
+@pytest.mark.heavy
 def test_a_boot_is_read_over_ssh_while_the_controller_says_nothing(terminal):
     terminal.ok(*GANG, "--follow", "--", "true")
     (name,) = slices(terminal)
@@ -101,6 +123,11 @@ def test_a_boot_is_read_over_ssh_while_the_controller_says_nothing(terminal):
     controller.resume()
 
     assert "iris-phase: container started" in said
+
+
+def _tries(terminal, job):
+    status = json.loads(terminal.ok("job.status", job, "--json"))
+    return [task["attempts"] for task in status["tasks"]]
 
 
 def _running(terminal):
