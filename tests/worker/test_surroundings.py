@@ -154,6 +154,19 @@ def test_a_vm_follows_its_controller_to_a_new_address(cloud_vm, cloud):
     moved.close()
 
 
+def test_a_vm_whose_controller_moved_before_it_joined_finds_it(
+    make_vm, cloud, monkeypatch
+):
+    monkeypatch.setenv("GCE_METADATA_HOST", cloud.address)
+    vm = make_vm(told_by_cloud=True)  # of an address where nobody listens
+    eventually(lambda: cloud.asked["attributes/iris-controller"] >= 3)
+
+    cloud.set("attributes/iris-controller", vm.controller.url)
+
+    eventually(lambda: vm.controller.heartbeats, within=10)
+    assert len(vm.controller.registrations) == 1
+
+
 def test_a_metadata_server_that_holds_nothing_is_not_asked_without_a_pause(
     cloud_vm, cloud
 ):
