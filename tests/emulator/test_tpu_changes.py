@@ -99,6 +99,16 @@ def test_labels_that_google_does_not_take_are_no_change_either(cloud: Cloud):
     assert get(cloud)["labels"] == BODY["labels"]
 
 
+def test_a_vm_that_never_booted_is_told_nothing(cloud: Cloud):
+    cloud.fault("partial-slice", worker=2)
+    ready(cloud)
+
+    accepted(patch(cloud, "labels", {"labels": {}}))
+
+    calls = [call for call, _ in cloud.driver.calls]
+    assert (calls.count("boot"), calls.count("update")) == (3, 3)
+
+
 # -- power ---------------------------------------------------------------------------
 
 

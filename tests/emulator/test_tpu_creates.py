@@ -11,6 +11,7 @@ from tests.support.tpus import (
     BODY,
     accepted,
     ask_for,
+    ask_queue,
     get,
     names_in,
     ready,
@@ -109,3 +110,17 @@ def test_a_permission_that_was_taken_away_is_told_with_its_place(cloud: Cloud):
         "PERMISSION_DENIED",
         f"Permission 'tpu.nodes.list' denied on '{PLACE}' (or it may not exist).",
     )
+
+
+def test_who_may_not_act_as_the_account_of_its_vms_makes_nothing(cloud: Cloud):
+    denial = {"email": "", "permission": "iam.serviceAccounts.actAs"}
+    cloud.admin("POST", "rights", denial | {"deny": True})
+
+    found = [
+        refusal_of(ask_for(cloud, serviceAccount={"email": "vms@example.com"})),
+        refusal_of(ask_queue(cloud)),
+    ]
+
+    assert [each[:2] for each in found] == [(403, "PERMISSION_DENIED")] * 2
+    assert "access to service account 'vms@example.com'" in found[0][2]
+    assert names_in(cloud) == names_in(cloud, "queuedResources") == []

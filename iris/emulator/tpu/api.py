@@ -12,6 +12,7 @@ from iris.emulator.routes import Routes
 from iris.emulator.tpu.desk import Tpus
 from iris.emulator.tpu.enums import with_names
 from iris.emulator.tpu.places import ZONE, add_places
+from iris.emulator.tpu.queued_wishes import first_slice_in
 from iris.emulator.tpu.views import queued_view
 from iris.emulator.tpu.wishes import Wish
 
@@ -48,8 +49,9 @@ def _slices(routes: Blueprint, tpus: Tpus) -> None:
     @routes.post(f"{ZONE}/nodes")
     def create(version: str, project: str, zone: str) -> Any:
         tpus.check(project, zone, "nodes.create")
-        name = request.args.get("nodeId", "")
-        wish = Wish(project=project, zone=zone, name=name, body=_body())
+        name, body = request.args.get("nodeId", ""), _body()
+        tpus.check_account(project, body)
+        wish = Wish(project=project, zone=zone, name=name, body=body)
         with tpus.lock:
             return tpus.answer(tpus.operations.view(slices.create(wish)))
 
@@ -138,8 +140,10 @@ def _queued(routes: Blueprint, tpus: Tpus) -> None:
         name, asked = (
             request.args.get(each, "") for each in ("queuedResourceId", "requestId")
         )
+        body = _body()
+        tpus.check_account(project, first_slice_in(body))
         with tpus.lock:
-            operation = queue.create(project, zone, name, _body(), asked)
+            operation = queue.create(project, zone, name, body, asked)
             return tpus.answer(tpus.operations.view(operation))
 
     @routes.get(many)

@@ -48,8 +48,9 @@ class Changes:
             tpu = self._changed(tpu, field, body)
         self._slices.put(tpu)
         if tpu.state == State.READY:
-            for vm in self._slices.driven(tpu):
-                self._core.driver.update(vm)
+            for worker, vm in enumerate(self._slices.driven(tpu)):
+                if worker not in tpu.lacking:
+                    self._core.driver.update(vm)
         response = {"@type": SLICE_TYPE, **self._slices.view(tpu)}
         self._operations.end(operation.id, response=response)
         return self._operations.get(tpu.project, tpu.zone, operation.id)

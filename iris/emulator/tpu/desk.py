@@ -61,6 +61,18 @@ class Tpus:
         access.require(g.caller, project, f"tpu.{permission}", words)
         require_zone(self.parts, project, zone)
 
+    def check_account(self, project: str, wanted: Json) -> None:
+        """Raises a 403 for an account that VMs would run as."""
+        asked = wanted.get("serviceAccount")
+        email = asked.get("email") if isinstance(asked, dict) else None
+        account = email or self.parts.projects.default_account(project)
+        words = (
+            f"The user does not have access to service account '{account}'. Ask a "
+            "project owner to grant you the iam.serviceAccountUser role on it."
+        )
+        access = self.parts.access
+        access.require(g.caller, project, "iam.serviceAccounts.actAs", words)
+
     def now(self, past: Past[T], project: str, zone: str) -> list[T]:
         """What a list of a zone shows, in its order."""
         found = past.listed(self.parts.core.faults, "tpu", zone)

@@ -35,6 +35,11 @@ def wishes_of(queued: Queued) -> list[Wish]:
     ]
 
 
+def first_slice_in(asked: Json) -> Json:
+    """What it says of its slices, or of the first kind. Raises a 400."""
+    return _map(_spec_of(asked), "node")
+
+
 def interval_of(asked: Json, now: float) -> tuple[float, float]:
     """From when until when it may be served; 0 is at once, and never. Raises a 400."""
     policy = _map(asked, "queueingPolicy")
