@@ -9,8 +9,8 @@ import pytest
 
 from iris.emulator.core import Delays
 from tests.emulator.conftest import Cloud
+from tests.support.clouds import Clouds
 from tests.support.eventually import eventually
-from tests.support.fake_driver import FakeDriver
 from tests.support.tpus import (
     accepted,
     ask_for,
@@ -21,22 +21,6 @@ from tests.support.tpus import (
     names_in,
     ready,
 )
-
-
-class Clouds:
-    """One emulator after the other on the same folder, before the same driver."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self.driver = FakeDriver()
-        self.now = Cloud(folder, self.driver)
-
-    def restart(self) -> Cloud:
-        """The emulator ends, its VMs live on, another comes."""
-        self.now.close()
-        self.driver.calls.clear()
-        self.now = Cloud(self._folder, self.driver)
-        return self.now
 
 
 @pytest.fixture

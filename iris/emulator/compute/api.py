@@ -55,7 +55,7 @@ def _vms(routes: Blueprint, compute: Compute) -> None:
     def listed(project: str, zone: str) -> Any:
         compute.check(project, zone, "instances.list")
         with compute.lock:
-            items = _views(compute, compute.vms.listed(project, zone))
+            items = _views(compute, compute.now(compute.vms.past, project, zone))
             path = f"projects/{project}/zones/{zone}/instances"
             return compute.page(items, "compute#instanceList", path)
 
@@ -63,7 +63,7 @@ def _vms(routes: Blueprint, compute: Compute) -> None:
     def aggregated(project: str) -> Any:
         compute.check(project, "", "instances.list")
         with compute.lock:
-            items = _views(compute, compute.vms.listed(project))
+            items = _views(compute, compute.now(compute.vms.past, project))
             return aggregated_view(project, "instances", items)
 
     @routes.get(VM)

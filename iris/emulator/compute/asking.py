@@ -18,7 +18,7 @@ class DiskWish(msgspec.Struct, frozen=True):
     """One disk of an insert: an existing one by its source, or a new one."""
 
     source: str = ""  # name of an existing disk
-    name: str = ""
+    name: str = ""  # of a new one; empty: after its VM, or made up
     device_name: str = ""
     size_gb: int = 10
     type: str = "pd-standard"
@@ -75,18 +75,18 @@ def read_metadata(metadata: Json) -> dict[str, str]:
 
 def read_disks(body: Json) -> list[DiskWish]:
     """The disks of an insert, the first one booting where none says so."""
-    wishes = [read_disk(disk, str(body["name"])) for disk in body.get("disks") or []]
+    wishes = [read_disk(disk) for disk in body.get("disks") or []]
     if not any(wish.is_boot for wish in wishes):
         words = "Invalid value for field 'resource.disks': no boot disk."
         raise Refusal("invalid", words)
     return wishes
 
 
-def read_disk(disk: Json, vm_name: str) -> DiskWish:
+def read_disk(disk: Json) -> DiskWish:
     """One disk as a body names it."""
     fresh = disk.get("initializeParams") or {}
     source = _last(disk.get("source"))
-    name = source or str(fresh.get("diskName") or vm_name)
+    name = source or str(fresh.get("diskName") or "")
     image = str(fresh.get("sourceImage") or "")
     return DiskWish(
         source=source,

@@ -45,10 +45,17 @@ class Changes:
     def attach_disk(self, key: str, body: Json) -> OperationRecord:
         """One more existing disk."""
         vm = self._vms.get(key)
-        wish = read_disk(body, vm.name)
+        wish = read_disk(body)
+        if not wish.source:
+            words = "Invalid value for field 'resource.source': an existing disk."
+            raise Refusal("invalid", words)
         disk = f"{vm.project}/{vm.zone}/{wish.name}"
+        if any(each.disk == disk for each in vm.disks):
+            words = f"The disk resource '{wish.name}' is already being used by it"
+            raise Refusal("in-use", words)
         self._disks.attach(disk, vm.key)
-        attached = Attached(disk, wish.device_name, auto_delete=wish.auto_delete)
+        device = wish.device_name or wish.name
+        attached = Attached(disk, device, auto_delete=wish.auto_delete, mode=wish.mode)
         vm = self._vms.set(vm, disks=(*vm.disks, attached))
         self._core.driver.update(self._vms.driven(vm))
         return self._at_once("attachDisk", vm)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeVar
 
 from flask import Response, g, jsonify, request
 
@@ -11,14 +11,16 @@ from iris.emulator.compute.changes import Changes
 from iris.emulator.compute.disks import Disks
 from iris.emulator.compute.operations import Operations
 from iris.emulator.compute.power import Power
-from iris.emulator.compute.records import Json, OperationRecord
+from iris.emulator.compute.records import DiskRecord, Json, OperationRecord, VmRecord
 from iris.emulator.compute.vms import Vms
 from iris.emulator.errors import Refusal, missing
 from iris.emulator.faults import FaultKind
 from iris.emulator.filters import parse_filter
 from iris.emulator.paging import page_of, size_from
 from iris.emulator.parts import Parts
+from iris.emulator.past import EVERYWHERE, Past
 
+T = TypeVar("T", VmRecord, DiskRecord)
 ZONE = "/projects/<project>/zones/<zone>"
 
 
@@ -42,6 +44,12 @@ class Compute:
         )
         if zone and (closed is not None or zone not in catalogue.ZONES):
             raise missing(f"projects/{project}/zones/{zone}")
+
+    def now(self, past: Past[T], project: str, zone: str = EVERYWHERE) -> list[T]:
+        """What a list of a zone shows, of all zones where none is named, by name."""
+        found = past.listed(self.parts.core.faults, "compute", zone)
+        ours = [each for each in found if each.project == project]
+        return sorted(ours, key=lambda each: each.name)
 
     def page(self, items: list[Json], kind: str, path: str) -> Any:
         """One page of a list that fits the filter; no `items` when it is empty."""

@@ -35,7 +35,8 @@ def add_disks(routes: Blueprint, compute: Compute) -> None:
     def listed(project: str, zone: str) -> Any:
         compute.check(project, zone, "disks.list")
         with compute.lock:
-            items = [views.disk_view(disk) for disk in disks.listed(project, zone)]
+            found = compute.now(disks.past, project, zone)
+            items = [views.disk_view(disk) for disk in found]
             path = f"projects/{project}/zones/{zone}/disks"
             return compute.page(items, "compute#diskList", path)
 
@@ -43,7 +44,8 @@ def add_disks(routes: Blueprint, compute: Compute) -> None:
     def aggregated(project: str) -> Any:
         compute.check(project, "", "disks.list")
         with compute.lock:
-            items = [views.disk_view(disk) for disk in disks.listed(project)]
+            found = compute.now(disks.past, project)
+            items = [views.disk_view(disk) for disk in found]
             return aggregated_view(project, "disks", items)
 
     @routes.get(DISK)

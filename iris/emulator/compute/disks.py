@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import itertools
+
 from msgspec.structs import replace
 
+from iris.emulator.compute.asking import DiskWish
+from iris.emulator.compute.entries import entry_of_disk
 from iris.emulator.compute.operations import Operations
-from iris.emulator.compute.records import DiskRecord, Json, OperationRecord
+from iris.emulator.compute.records import (
+    DiskRecord,
+    Json,
+    OperationRecord,
+    VmRecord,
+)
 from iris.emulator.errors import Refusal, missing, taken
-from iris.emulator.ledger import Entry
 from iris.emulator.parts import Parts
+from iris.emulator.past import Past
 
 
 class Disks:
@@ -18,6 +27,7 @@ class Disks:
         self._parts = parts
         self._operations = operations
         self._shelf = parts.core.shelf("disk", DiskRecord)
+        self.past = Past(parts.core.clock, [(d.key, d) for d in self._shelf])
 
     def insert(self, project: str, zone: str, body: Json, request: str) -> str:
         """Name of the operation that makes one from a request's body."""
@@ -61,20 +71,8 @@ class Disks:
         )
         if self._shelf.find(disk.key) is not None:
             raise taken(disk.path)
-        self._shelf.put(disk.key, disk)
-        entry = Entry(
-            kind="disk",
-            id=disk.id,
-            name=name,
-            project=project,
-            zone=zone,
-            type=type_,
-            labels=labels,
-            state="READY",
-            created_at=disk.created_at,
-            billing_since=disk.created_at,
-        )
-        self._parts.ledger.opened(entry)
+        self._put(disk)
+        self._parts.ledger.opened(entry_of_disk(disk))
         return disk
 
     def get(self, key: str) -> DiskRecord:
@@ -88,13 +86,6 @@ class Disks:
     def find(self, key: str) -> DiskRecord | None:
         """The disk of a key, None where there is none."""
         return self._shelf.find(key)
-
-    def listed(self, project: str, zone: str = "") -> list[DiskRecord]:
-        """Those of a project, of one zone where it is named."""
-        found = [
-            d for d in self._shelf if d.project == project and zone in ("", d.zone)
-        ]
-        return sorted(found, key=lambda disk: disk.name)
 
     def sizes(self) -> dict[str, int]:
         """Gigabytes of each disk by key."""
@@ -114,28 +105,66 @@ class Disks:
         if disk is None:
             return
         self._shelf.drop(key)
+        self.past.keep(key, None)
         self._parts.ledger.closed("disk", disk.id)
         self._parts.core.driver.delete_disk(disk.id)
+
+    def settle(self, vm: VmRecord, wishes: list[DiskWish]) -> list[DiskWish]:
+        """The wishes with all their names, where a VM can have every one of them.
+
+        Raises a 404, 409 or 400 where it cannot, before anything is changed.
+        """
+        settled: list[DiskWish] = []
+        for wish in wishes:
+            meant = {each.name for each in settled}
+            name = wish.name or self._free_name(vm, meant)
+            key = f"{vm.project}/{vm.zone}/{name}"
+            if wish.source:
+                self._require_free(self.get(key), "")
+            elif self._shelf.find(key) is not None:
+                raise taken(f"projects/{vm.project}/zones/{vm.zone}/disks/{name}")
+            if name in meant:
+                words = f"Invalid value for field 'resource.disks': '{name}' twice."
+                raise Refusal("invalid", words)
+            device = wish.device_name or name
+            settled.append(replace(wish, name=name, device_name=device))
+        return settled
+
+    def _free_name(self, vm: VmRecord, meant: set[str]) -> str:
+        """After the VM; the service makes one up where that is taken."""
+        for number in itertools.count():
+            name = f"{vm.name}-{number}" if number else vm.name
+            key = f"{vm.project}/{vm.zone}/{name}"
+            if name not in meant and self._shelf.find(key) is None:
+                return name
+        raise AssertionError("there are numbers without end")
 
     def attach(self, key: str, vm_key: str) -> None:
         """One VM has it read-write. Raises a 400 naming another that has it."""
         disk = self.get(key)
-        if disk.user and disk.user != vm_key:
-            raise _in_use(disk, disk.path)
-        self._shelf.put(key, replace(disk, user=vm_key))
+        self._require_free(disk, vm_key)
+        self._put(replace(disk, user=vm_key))
 
     def detach(self, key: str) -> None:
         """Nobody has it."""
         disk = self._shelf.find(key)
         if disk is not None:
-            self._shelf.put(key, replace(disk, user=""))
+            self._put(replace(disk, user=""))
+
+    def _require_free(self, disk: DiskRecord, vm_key: str) -> None:
+        if disk.user and disk.user != vm_key:
+            raise _in_use(disk, disk.path)
+
+    def _put(self, disk: DiskRecord) -> None:
+        self._shelf.put(disk.key, disk)
+        self.past.keep(disk.key, disk)
 
     def label(self, key: str, labels: dict[str, str]) -> OperationRecord:
         """Other labels."""
         disk = self.get(key)
         version = disk.labels_version + 1
         disk = replace(disk, labels=labels, labels_version=version)
-        self._shelf.put(key, disk)
+        self._put(disk)
         return self._done("setLabels", disk, "")
 
     def resize(self, key: str, size_gb: int) -> OperationRecord:
@@ -144,7 +173,7 @@ class Disks:
         if size_gb < disk.size_gb:
             words = f"Invalid value for field 'sizeGb': '{size_gb}'. Disks only grow."
             raise Refusal("invalid", words)
-        self._shelf.put(key, replace(disk, size_gb=size_gb))
+        self._put(replace(disk, size_gb=size_gb))
         return self._done("resizeDisk", disk, "")
 
     def _done(self, type_: str, disk: DiskRecord, request: str) -> OperationRecord:

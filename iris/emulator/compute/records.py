@@ -2,11 +2,23 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import Any
 
 import msgspec
 
 Json = dict[str, Any]
+
+
+class Goal(StrEnum):
+    """What a VM is on its way to by itself."""
+
+    NONE = ""
+    STAGING = "staging"
+    RUNNING = "running"
+    STOPPED = "stopped"
+    SUSPENDED = "suspended"
+    GONE = "gone"
 
 
 class Attached(msgspec.Struct, frozen=True):
@@ -28,6 +40,8 @@ class VmRecord(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     machine_type: str
     status: str = "PROVISIONING"
+    goal: Goal = Goal.NONE
+    under: str = ""  # name of the operation that brings it there
     created_at: float
     started_at: float = 0.0
     stopped_at: float = 0.0

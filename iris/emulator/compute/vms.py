@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from msgspec.structs import replace
 
-from iris.emulator.compute.asking import read_disks, read_vm
+from iris.emulator.compute.asking import DiskWish, read_disks, read_vm
 from iris.emulator.compute.disks import Disks
+from iris.emulator.compute.entries import entry_of_vm
 from iris.emulator.compute.operations import Operations
-from iris.emulator.compute.records import Attached, Json, OperationRecord, VmRecord
+from iris.emulator.compute.records import (
+    Attached,
+    Goal,
+    Json,
+    OperationRecord,
+    VmRecord,
+)
 from iris.emulator.errors import Refusal, missing, taken
 from iris.emulator.faults import FaultKind
-from iris.emulator.ledger import Entry
 from iris.emulator.machines import Disk, Vm
 from iris.emulator.parts import Parts
+from iris.emulator.past import Past
+from iris.errors import OutOfCapacity
 
 _BILLED = frozenset({"RUNNING", "STOPPING"})
 
@@ -23,11 +31,20 @@ class Vms:
     """All VMs of Compute Engine; use it under the core's lock."""
 
     def __init__(self, parts: Parts, operations: Operations, disks: Disks) -> None:
+        self.on_running: Callable[[VmRecord], None] = lambda _: None
         self._parts = parts
         self._core = parts.core
         self._operations = operations
         self._disks = disks
         self._shelf = parts.core.shelf("vm", VmRecord)
+        self.past = Past(parts.core.clock, [(vm.key, vm) for vm in self._shelf])
+        self._steps: dict[Goal, Callable[[VmRecord], None]] = {
+            Goal.STAGING: self._stage,
+            Goal.RUNNING: self._run,
+            Goal.STOPPED: self._stopped,
+            Goal.SUSPENDED: self._stopped,
+            Goal.GONE: self._remove,
+        }
 
     # -- looking ---------------------------------------------------------------------
 
@@ -38,13 +55,6 @@ class Vms:
             project, zone, name = key.split("/")
             raise missing(f"projects/{project}/zones/{zone}/instances/{name}")
         return found
-
-    def listed(self, project: str, zone: str = "") -> list[VmRecord]:
-        """Those of a project, of one zone where it is named, by name."""
-        found = [
-            v for v in self._shelf if v.project == project and zone in ("", v.zone)
-        ]
-        return sorted(found, key=lambda vm: vm.name)
 
     def all(self) -> list[VmRecord]:
         """Every VM of every project."""
@@ -60,6 +70,7 @@ class Vms:
         if former is not None:
             return former
         vm = self._asked(project, zone, body)
+        wishes = self._disks.settle(vm, read_disks(body))  # nothing is changed before
         stockout = self._core.faults.take(
             FaultKind.STOCKOUT,
             api="compute",
@@ -69,14 +80,16 @@ class Vms:
             name=vm.name,
         )
         operation = self.begin("insert", vm, request_id)
-        if stockout is not None:
-            delay = stockout.seconds or self._core.delays.stockout
+        addressed = None if stockout else self._addressed(vm)
+        if addressed is None:
+            seconds = stockout.seconds if stockout else 0.0
+            delay = seconds or self._core.delays.stockout
             self._core.later.after(delay, lambda: self._refuse(vm, operation))
             return operation
-        vm = replace(vm, disks=self._disks_for(vm, body))
-        self._shelf.put(vm.key, vm)
-        self._open(vm)
-        self.move_on(self._core.delays.vm_provisioning, vm, self.stage, operation)
+        image = next((wish.image for wish in wishes if wish.is_boot), "")
+        vm = replace(addressed, disks=self._attached(vm, wishes), image=image)
+        self._parts.ledger.opened(entry_of_vm(vm))
+        self.go(vm, Goal.STAGING, operation, self._core.delays.vm_provisioning)
         return operation
 
     def _asked(self, project: str, zone: str, body: Json) -> VmRecord:
@@ -95,29 +108,26 @@ class Vms:
             region = zone.rpartition("-")[0]
             words = f"Quota 'CPUS' exceeded.  Limit: 24.0 in region {region}."
             raise Refusal("quota", words)
-        number = str(self._core.next_number())
         account = vm.account
         if account == "default":
             account = self._parts.projects.default_account(project)
-        internal, external = self._core.driver.take_address(number)
-        return replace(
-            vm,
-            id=number,
-            created_at=self._core.clock.now(),
-            account=account,
-            internal_ip=internal,
-            external_ip=external if vm.wants_external else "",
-        )
+        number = str(self._core.next_number())
+        now = self._core.clock.now()
+        return replace(vm, id=number, created_at=now, account=account)
 
-    def _disks_for(self, vm: VmRecord, body: Json) -> tuple[Attached, ...]:
-        wishes = read_disks(body)
-        for wish in wishes:  # first what may be refused
-            key = f"{vm.project}/{vm.zone}/{wish.name}"
-            if wish.source:
-                self._disks.attach(key, vm.key)
-        made = []
+    def _addressed(self, vm: VmRecord) -> VmRecord | None:
+        """None where the network is full, which is a stockout to whoever asks."""
+        try:
+            internal, external = self._core.driver.take_address(vm.id)
+        except OutOfCapacity:
+            return None
+        external = external if vm.wants_external else ""
+        return replace(vm, internal_ip=internal, external_ip=external)
+
+    def _attached(
+        self, vm: VmRecord, wishes: Sequence[DiskWish]
+    ) -> tuple[Attached, ...]:
         for wish in wishes:
-            key = f"{vm.project}/{vm.zone}/{wish.name}"
             if not wish.source:
                 self._disks.make(
                     vm.project,
@@ -128,13 +138,17 @@ class Vms:
                     labels=wish.labels,
                     image=wish.image,
                 )
-                self._disks.attach(key, vm.key)
-            made.append(
-                Attached(
-                    key, wish.device_name, wish.is_boot, wish.auto_delete, wish.mode
-                )
+            self._disks.attach(f"{vm.project}/{vm.zone}/{wish.name}", vm.key)
+        return tuple(
+            Attached(
+                f"{vm.project}/{vm.zone}/{wish.name}",
+                wish.device_name,
+                wish.is_boot,
+                wish.auto_delete,
+                wish.mode,
             )
-        return tuple(made)
+            for wish in wishes
+        )
 
     def _refuse(self, vm: VmRecord, operation: OperationRecord) -> None:
         words = (
@@ -145,39 +159,85 @@ class Vms:
         error = {"code": "ZONE_RESOURCE_POOL_EXHAUSTED", "message": words}
         self._operations.end(operation.name, error, status=503)
 
-    def stage(self, vm: VmRecord, operation: OperationRecord) -> None:
-        """Its disks are there; it boots next."""
-        vm = self.set(vm, status="STAGING")
-        self.move_on(self._core.delays.vm_staging, vm, self._run, operation)
-
-    def _run(self, vm: VmRecord, operation: OperationRecord) -> None:
-        vm = self.set(vm, status="RUNNING", started_at=self._core.clock.now())
-        self._operations.end(operation.name)
-        self._core.driver.boot(self.driven(vm))
-
     # -- going -----------------------------------------------------------------------
 
     def delete(self, key: str, request_id: str) -> OperationRecord:
-        """Stop it and give it back."""
+        """Stop it and give it back, whatever it is on its way to."""
         former = self._operations.of_request(request_id)
         if former is not None:
             return former
-        vm = self.set(self.get(key), status="STOPPING")
+        vm = self.get(key)
+        if vm.goal is Goal.GONE:
+            return self._operations.get(vm.project, vm.zone, vm.under)
         operation = self.begin("delete", vm, request_id)
         self._core.driver.stop(vm.id)
-        self.move_on(self._core.delays.vm_stopping, vm, self.remove, operation)
+        delay = self._core.delays.vm_stopping
+        self.go(vm, Goal.GONE, operation, delay, status="STOPPING")
         return operation
 
-    def remove(self, vm: VmRecord, operation: OperationRecord) -> None:
+    # -- on its way ------------------------------------------------------------------
+
+    def go(
+        self,
+        vm: VmRecord,
+        goal: Goal,
+        operation: OperationRecord,
+        delay: float,
+        **changes: object,
+    ) -> None:
+        """From now on it is on its way to something else than before."""
+        if vm.under and vm.under != operation.name:
+            self._operations.end(vm.under)  # overtaken
+        vm = self.set(vm, goal=goal, under=operation.name, **changes)
+        self._arrive_later(vm, delay)
+
+    def _arrive_later(self, vm: VmRecord, delay: float) -> None:
+        way = (vm.id, vm.goal, vm.under)
+
+        def due() -> None:
+            now = self._shelf.find(vm.key)
+            # on another way meanwhile: that has its own end
+            if now is not None and (now.id, now.goal, now.under) == way:
+                self._steps[now.goal](now)
+
+        self._core.later.after(delay, due)
+
+    def _stage(self, vm: VmRecord) -> None:
+        vm = self.set(vm, status="STAGING", goal=Goal.RUNNING)
+        self._arrive_later(vm, self._core.delays.vm_staging)
+
+    def _run(self, vm: VmRecord) -> None:
+        vm = self._arrived(vm, status="RUNNING", started_at=self._core.clock.now())
+        late = self._core.faults.take(
+            FaultKind.LATE_METADATA,
+            api="compute",
+            zone=vm.zone,
+            type=vm.machine_type,
+            name=vm.name,
+        )
+        delay = late.seconds if late else 0.0
+        self._core.driver.boot(replace(self.driven(vm), metadata_delay=delay))
+        self.on_running(vm)
+
+    def _stopped(self, vm: VmRecord) -> None:
+        status = "SUSPENDED" if vm.goal is Goal.SUSPENDED else "TERMINATED"
+        self._arrived(vm, status=status, stopped_at=self._core.clock.now())
+
+    def _remove(self, vm: VmRecord) -> None:
         """It goes, with the disks that go with it."""
         self._core.driver.delete(vm.id)
         self._shelf.drop(vm.key)
+        self.past.keep(vm.key, None)
         for attached in vm.disks:
             self._disks.detach(attached.disk)
             if attached.auto_delete:
                 self._disks.drop(attached.disk)
         self._parts.ledger.closed("vm", vm.id)
-        self._operations.end(operation.name)
+        self._operations.end(vm.under)
+
+    def _arrived(self, vm: VmRecord, **changes: object) -> VmRecord:
+        self._operations.end(vm.under)
+        return self.set(vm, goal=Goal.NONE, under="", **changes)
 
     # -- as the driver has it --------------------------------------------------------
 
@@ -185,9 +245,6 @@ class Vms:
         """The VM as the driver boots it."""
         project = self._parts.projects.get(vm.project)
         disks = ((self._disks.find(a.disk), a) for a in vm.disks)
-        late = self._core.faults.take(
-            FaultKind.LATE_METADATA, api="metadata", zone=vm.zone, name=vm.name
-        )
         return Vm(
             id=vm.id,
             name=vm.name,
@@ -208,60 +265,24 @@ class Vms:
             disks=tuple(
                 Disk(disk.id, a.device_name, a.is_boot) for disk, a in disks if disk
             ),
-            metadata_delay=late.seconds if late else 0.0,
         )
 
     def resume(self) -> tuple[Vm, ...]:
         """After a restart of the emulator: move on, and say which VMs should be up."""
         for vm in self._shelf:
-            if vm.status in ("PROVISIONING", "STAGING"):
-                self.move_on(0.0, vm, self.stage, self.begin("insert", vm))
-            elif vm.status == "STOPPING":
-                self.move_on(0.0, vm, self.remove, self.begin("delete", vm))
+            if vm.goal in (Goal.STOPPED, Goal.SUSPENDED, Goal.GONE):
+                self._core.driver.stop(vm.id)
+            if vm.goal:
+                self._arrive_later(vm, 0.0)
         return tuple(self.driven(v) for v in self._shelf if v.status == "RUNNING")
-
-    # -- steps -------------------------------------------------------------------------
-
-    def move_on(
-        self,
-        delay: float,
-        vm: VmRecord,
-        step: Callable[[VmRecord, OperationRecord], None],
-        operation: OperationRecord,
-    ) -> None:
-        """Take a step after a while, unless something else happened to it."""
-
-        def due() -> None:
-            now = self._shelf.find(vm.key)
-            # deleted or stopped meanwhile: that has its own way
-            if now is not None and now.id == vm.id and now.status == vm.status:
-                step(now, operation)
-            else:
-                self._operations.end(operation.name)
-
-        self._core.later.after(delay, due)
 
     def set(self, vm: VmRecord, **changes: object) -> VmRecord:
         """Keep what changed about a VM."""
         vm = self._shelf.put(vm.key, replace(vm, **changes))
+        self.past.keep(vm.key, vm)
         self._parts.ledger.moved("vm", vm.id, vm.status, is_billed=vm.status in _BILLED)
         self._core.changed.notify_all()
         return vm
-
-    def _open(self, vm: VmRecord) -> None:
-        entry = Entry(
-            kind="vm",
-            id=vm.id,
-            name=vm.name,
-            project=vm.project,
-            zone=vm.zone,
-            type=vm.machine_type,
-            capacity="spot" if vm.is_spot else "on-demand",
-            labels=vm.labels,
-            state=vm.status,
-            created_at=vm.created_at,
-        )
-        self._parts.ledger.opened(entry)
 
     def begin(self, type_: str, vm: VmRecord, request_id: str = "") -> OperationRecord:
         """An operation on a VM."""
