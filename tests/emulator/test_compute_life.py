@@ -1,26 +1,28 @@
-"""VMs of Compute Engine: what a refused insert leaves, and every way they go."""
+"""VMs of Compute Engine: every way they go, and what strikes them on it."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from iris.emulator.core import Delays
-from tests.emulator.conftest import ZONE, Cloud
+from tests.emulator.conftest import Cloud
 from tests.support.clouds import Clouds
 from tests.support.eventually import eventually
+from tests.support.vms import (
+    accepted,
+    act,
+    ask_delete,
+    ask_for,
+    done,
+    get,
+    names_in,
+    running,
+)
 
 SLOW = Delays(vm_stopping=3600.0)
-NEW = {"boot": True, "autoDelete": True, "initializeParams": {"sourceImage": "debian"}}
-BODY = {
-    "name": "vm-1",
-    "machineType": f"zones/{ZONE}/machineTypes/n2-standard-4",
-    "disks": [NEW],
-    "networkInterfaces": [{"accessConfigs": [{"name": "nat"}]}],
-}
 
 
 @pytest.fixture
@@ -30,131 +32,8 @@ def clouds(tmp_path: Path) -> Iterator[Clouds]:
     made.now.close()
 
 
-def ask_for(cloud: Cloud, query: str = "", **changes: object) -> Any:
-    return cloud.ask("POST", f"{cloud.zone}/instances{query}", BODY | changes)
-
-
-def accepted(answer: Any) -> dict[str, Any]:
-    assert answer.status_code == 200, answer.text
-    said: dict[str, Any] = answer.json()
-    return said
-
-
-def get(cloud: Cloud, path: str = "instances/vm-1") -> dict[str, Any]:
-    found: dict[str, Any] = cloud.ask("GET", f"{cloud.zone}/{path}").json()
-    return found
-
-
-def names_in(cloud: Cloud, kind: str) -> list[str]:
-    return [each["name"] for each in get(cloud, kind).get("items", [])]
-
-
-def done(cloud: Cloud, operation: dict[str, Any]) -> dict[str, Any]:
-    path = f"operations/{operation['name']}"
-    eventually(lambda: get(cloud, path)["status"] == "DONE")
-    return get(cloud, path)
-
-
-def running(cloud: Cloud, **changes: object) -> dict[str, Any]:
-    accepted(ask_for(cloud, **changes))
-    name = str(changes.get("name", "vm-1"))
-    eventually(lambda: get(cloud, f"instances/{name}").get("status") == "RUNNING")
-    return get(cloud, f"instances/{name}")
-
-
-def act(cloud: Cloud, verb: str) -> dict[str, Any]:
-    return accepted(cloud.ask("POST", f"{cloud.zone}/instances/vm-1/{verb}"))
-
-
-def ask_delete(cloud: Cloud) -> dict[str, Any]:
-    return accepted(cloud.ask("DELETE", f"{cloud.zone}/instances/vm-1"))
-
-
-def state_disk(cloud: Cloud, name: str = "state") -> dict[str, Any]:
-    accepted(cloud.ask("POST", f"{cloud.zone}/disks", {"name": name, "sizeGb": "50"}))
-    return {"source": f"zones/{ZONE}/disks/{name}"}
-
-
 def called(cloud: Cloud, word: str) -> int:
     return [call for call, _ in cloud.driver.calls].count(word)
-
-
-# -- refused inserts -----------------------------------------------------------------
-
-
-@pytest.mark.parametrize("other", ["missing", "held", "state"])
-def test_a_refused_insert_leaves_nothing_behind(cloud: Cloud, other: str):
-    state = state_disk(cloud)
-    held = state_disk(cloud, "held")
-    running(cloud, name="holder", disks=[NEW, held])
-    addressed, operations = cloud.driver.addressed, names_in(cloud, "operations")
-
-    second = {"source": f"zones/{ZONE}/disks/{other}"}
-    refused = ask_for(cloud, "?requestId=r-1", disks=[NEW, state, second])
-
-    assert refused.status_code in (400, 404)
-    assert "users" not in get(cloud, "disks/state")
-    assert names_in(cloud, "disks") == ["held", "holder", "state"]
-    assert names_in(cloud, "operations") == operations
-    assert cloud.driver.addressed == addressed
-    again = ask_for(cloud, "?requestId=r-1", disks=[NEW, state])
-    assert again.status_code == 200
-
-
-def test_a_new_disk_whose_name_is_taken_makes_no_vm(cloud: Cloud):
-    state = state_disk(cloud)
-    state_disk(cloud, "own")
-    fresh = {"boot": True, "initializeParams": {"diskName": "own"}}
-
-    refused = ask_for(cloud, disks=[state, fresh])
-
-    assert refused.status_code == 409
-    assert "users" not in get(cloud, "disks/state")
-    assert names_in(cloud, "instances") == []
-
-
-def test_new_disks_without_a_name_are_named_after_their_vm(cloud: Cloud):
-    vm = running(cloud, disks=[NEW, NEW | {"boot": False}])
-
-    disks = [each["source"].rpartition("/")[2] for each in vm["disks"]]
-    assert disks == names_in(cloud, "disks") == ["vm-1", "vm-1-1"]
-
-
-def test_stockouts_keep_no_address_and_no_disk(cloud: Cloud):
-    cloud.driver.room = 1
-    state = state_disk(cloud)
-    for _ in range(3):
-        cloud.fault("stockout", api="compute")
-        operation = done(cloud, accepted(ask_for(cloud, disks=[NEW, state])))
-        (error,) = operation["error"]["errors"]
-        assert error["code"] == "ZONE_RESOURCE_POOL_EXHAUSTED"
-
-    assert names_in(cloud, "disks") == ["state"]
-    assert running(cloud, disks=[NEW, state])["status"] == "RUNNING"
-
-
-def test_a_full_network_is_a_stockout(cloud: Cloud):
-    cloud.driver.room = 0
-
-    operation = done(cloud, accepted(ask_for(cloud)))
-
-    (error,) = operation["error"]["errors"]
-    assert error["code"] == "ZONE_RESOURCE_POOL_EXHAUSTED"
-    assert names_in(cloud, "instances") == names_in(cloud, "disks") == []
-
-
-def test_a_disk_is_not_attached_twice_to_one_vm(cloud: Cloud):
-    state = state_disk(cloud)
-    running(cloud)
-    url = f"{cloud.zone}/instances/vm-1/attachDisk"
-
-    first = cloud.ask("POST", url, state | {"mode": "READ_ONLY"})
-    second = cloud.ask("POST", url, state)
-    nothing = cloud.ask("POST", url, {})
-
-    assert [each.status_code for each in (first, second, nothing)] == [200, 400, 400]
-    assert [each["mode"] for each in get(cloud)["disks"]] == ["READ_WRITE", "READ_ONLY"]
-    assert get(cloud)["disks"][1]["deviceName"] == "state"
 
 
 # -- ways to go ----------------------------------------------------------------------

@@ -44,8 +44,7 @@ def add_disks(routes: Blueprint, compute: Compute) -> None:
     def aggregated(project: str) -> Any:
         compute.check(project, "", "disks.list")
         with compute.lock:
-            found = compute.now(disks.past, project)
-            items = [views.disk_view(disk) for disk in found]
+            items = [views.disk_view(d) for d in compute.now(disks.past, project)]
             return aggregated_view(project, "disks", items)
 
     @routes.get(DISK)
