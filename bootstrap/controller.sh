@@ -83,13 +83,18 @@ install_docker() {
 
 # The token of this VM's account, for a registry of Google; no list of arguments has it.
 login() {
-    local registry="${IMAGE%%/*}"
+    local registry="${IMAGE%%/*}" token
     case "$registry" in
     *.pkg.dev | *.gcr.io | gcr.io) ;;
     *) return ;;
     esac
-    metadata instance/service-accounts/default/token |
-        sed -n 's/.*"access_token" *: *"\([^"]*\)".*/\1/p' |
+    token="$(metadata instance/service-accounts/default/token |
+        sed -n 's/.*"access_token" *: *"\([^"]*\)".*/\1/p')"
+    if [ -z "$token" ]; then
+        echo "this VM has no service account to log in with at $registry"
+        return 1
+    fi
+    printf '%s' "$token" |
         timeout 60 docker login -u oauth2accesstoken --password-stdin "$registry" \
             >/dev/null
 }

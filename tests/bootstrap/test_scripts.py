@@ -134,6 +134,17 @@ def test_a_registry_that_refuses_the_login_is_asked_again(
     assert (machine.ran("docker login"), machine.ran("docker pull")) == (6, 0)
 
 
+def test_a_machine_without_an_account_says_that_it_cannot_log_in(
+    machine: Machine, script: str
+):
+    machine.has_account = False
+
+    said = machine.run(script)
+
+    assert "cannot be pulled: this VM has no service account to log in" in said
+    assert machine.ran("docker login") == 0
+
+
 def test_a_pull_that_hangs_has_an_end(machine: Machine, script: str):
     said = machine.run(script, HANGING="docker pull")
 

@@ -65,6 +65,7 @@ class Machine:
         self.unavailable: Counter[str] = Counter()  # answers of 503, by last word
         self.reports: list[tuple[str, dict[str, object]]] = []
         self.on_ask: Callable[[str], object] = str
+        self.has_account = True
         self.refusing = 0  # reports that the controller has no time for
         self.health = json.dumps({"cluster_uid": CLUSTER_UID}, separators=(",", ":"))
         self.bin = root / "bin"
@@ -97,7 +98,7 @@ class Machine:
         if self.unavailable[name] > 0:
             self.unavailable[name] -= 1
             return Said(503)
-        if name == "token":
+        if name == "token" and self.has_account:
             return Said(body=json.dumps({"access_token": REGISTRY_SECRET}).encode())
         if name == "ip":
             return Said(body=b"127.0.0.1")
