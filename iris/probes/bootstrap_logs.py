@@ -11,12 +11,16 @@ from iris.remote.messages import Ran
 from iris.remote.target import Target
 from iris.session import LOOK, Session
 
-# Where Google's agent, and so a startup script, leaves its words on a VM.
-_JOURNAL = "journalctl -u google-startup-scripts --no-pager -o cat -n {lines}"
-_CONSOLE = (
-    f"sudo -n {_JOURNAL} 2>/dev/null || {_JOURNAL} 2>/dev/null"
-    " || tail -n {lines} /var/log/syslog"
-)
+# Where Google's agent, and so a startup script, leaves its words on a VM; then what
+# the worker says, of whom the controller may have heard nothing either.
+_CONSOLE = """
+as=""; sudo -n true 2>/dev/null && as="sudo -n"
+$as journalctl -u google-startup-scripts --no-pager -o cat -n {lines} 2>/dev/null ||
+    tail -n {lines} /var/log/syslog
+if $as docker inspect iris-worker >/dev/null 2>&1; then
+    $as docker logs --tail {lines} iris-worker 2>&1 | sed "s/^/iris-worker: /"
+fi
+"""
 CONNECT = 20.0  # seconds for SSH to the controller's machine
 
 

@@ -123,6 +123,7 @@ def test_a_boot_is_read_over_ssh_while_the_controller_says_nothing(terminal):
     controller.resume()
 
     assert "iris-phase: container started" in said
+    assert "worker registered" in said.partition("iris-worker: ")[2]
 
 
 def _tries(terminal, job):
