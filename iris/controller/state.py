@@ -31,7 +31,7 @@ from iris.domain.protocol import (
     Registration,
 )
 from iris.domain.views import Submission
-from iris.errors import CloudError, NotAuthenticated, NotThere
+from iris.errors import CloudError, Conflict, NotAuthenticated, NotThere
 from iris.planning.plans import (
     CapacityPlan,
     LifecyclePlan,
@@ -98,6 +98,14 @@ class State(Kernel):
 
     def register(self, registration: Registration, join_token_hash: str) -> Registered:
         """Take a worker in. Raises NotAuthenticated or Conflict."""
+        try:
+            return self._take_in(registration, join_token_hash)
+        except Conflict:
+            with self._change() as change:
+                workers.note_double(change, registration)
+            raise
+
+    def _take_in(self, registration: Registration, join_token_hash: str) -> Registered:
         name, index = registration.slice_name, registration.index
         with self._change() as change:
             expected = hash_token(self._join_token(registration.slice_uid, index))

@@ -31,9 +31,10 @@ class Coming(msgspec.Struct):
         answer = self.desk.ask("POST", path, report | {"detail": detail}, token)
         return int(answer.status_code)
 
-    def register(self, token: str, index: int) -> int:
+    def register(self, token: str, index: int, address: str = "10.0.0.1") -> int:
         """The status of the answer to a worker that would join."""
-        words = Registration(self.row.name, self.row.uid, index, "b", "10.0.0.1", "v")
+        boot_id = f"boot of {address}"
+        words = Registration(self.row.name, self.row.uid, index, boot_id, address, "v")
         answer = self.desk.ask("POST", "/v1/workers:register", words, token)
         return int(answer.status_code)
 
@@ -122,6 +123,36 @@ def test_a_worker_that_joined_is_not_failed_by_a_report_that_comes_late(coming: 
 
     coming.says(coming.join_tokens[0], 0, "failed", "late")
 
+    assert coming.view()["state"] == "booting"
+
+
+def test_two_vms_with_one_index_fail_their_slice_at_once(coming: Coming):
+    coming.register(coming.join_tokens[1], 1, "10.0.0.1")
+
+    assert coming.register(coming.join_tokens[1], 1, "10.0.0.2") == 409
+
+    because = "worker 1: two VMs have its index: 10.0.0.1 and 10.0.0.2"
+    assert coming.view() == {"state": "failed", "because": f"a boot failed: {because}"}
+
+
+def test_a_join_token_that_is_used_twice_does_no_harm_to_a_slice_that_works(desk: Desk):
+    desk.boot(TPU)
+    (row,) = desk.state.snapshot().slices
+    tokens = desk.state.create_request(row.name, "http://x").join_tokens
+    ready = Coming(desk, row, tokens, "")
+
+    assert ready.register(tokens[1], 1, "10.6.6.6") == 409
+    assert ready.view()["state"] == "ready"
+
+
+def test_a_vm_that_lost_its_identity_while_its_slice_boots_is_not_two(coming: Coming):
+    coming.register(coming.join_tokens[1], 1)
+    words = Registration(coming.row.name, coming.row.uid, 1, "later", "10.0.0.1", "v")
+
+    path, token = "/v1/workers:register", coming.join_tokens[1]
+    answer = coming.desk.ask("POST", path, words, token)
+
+    assert answer.status_code == 409
     assert coming.view()["state"] == "booting"
 
 

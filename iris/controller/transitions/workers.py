@@ -79,6 +79,18 @@ def _refuse_second(change: Change, former: Worker, registration: Registration) -
         )
 
 
+def note_double(change: Change, registration: Registration) -> None:
+    """Two VMs with one index never make a whole slice: it ends before it works."""
+    name, index = registration.slice_name, registration.index
+    former = change.tables.slice_workers.get(name, {}).get(index)
+    slice_ = change.tables.slices.get(name)
+    if former is None or slice_ is None or slice_.state is not SliceState.BOOTING:
+        return
+    if former.address != registration.address:
+        both = f"{former.address} and {registration.address}"
+        _fail_boot(change, slice_, index, f"two VMs have its index: {both}")
+
+
 def _advance_boot(change: Change, slice_: Slice, index: int) -> None:
     if slice_.state in (SliceState.REQUESTED, SliceState.CREATING):
         because = f"worker {index} registered"
