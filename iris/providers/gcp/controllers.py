@@ -202,7 +202,8 @@ class Controllers:
         self, kind: str, role: str, *, of_all: bool = False
     ) -> tuple[list[Json], dict[str, str]]:
         wanted = f"(labels.{CLUSTER}={self._config.name}) (labels.{ROLE}={role})"
-        found, unlisted = self._compute.everywhere(kind, wanted)
+        listed, unlisted = self._compute.everywhere(kind, wanted)
+        found = self._exact(kind, listed)
         uid = "" if of_all else self._uid
         ours = [
             each
@@ -212,6 +213,17 @@ class Controllers:
             and each["labels"].get(ROLE) == role
         ]
         return ours, unlisted
+
+    def _exact(self, kind: str, listed: list[Json]) -> list[Json]:
+        """As listed, but for the place where ours must be: lists lag, looks do not."""
+        name = self.name if kind == "instances" else self.disk_name
+        others = [
+            each
+            for each in listed
+            if (last(each["zone"]), each["name"]) != (self._zone, name)
+        ]
+        here = self._compute.find(f"/zones/{self._zone}/{kind}/{name}")
+        return [*others, here] if here is not None else others
 
     def _machine(self, vm: Json) -> ControllerMachine:
         zone, phase = last(vm["zone"]), vms.phase_of(vm)

@@ -12,10 +12,16 @@ from iris.config import parse_config
 from iris.domain.endpoints import Endpoints
 from iris.emulator.core import Delays
 from iris.errors import OutOfCapacity
-from iris.providers.contract import Phase, SliceRequest, Surroundings
+from iris.providers.contract import (
+    ControllerRequest,
+    Phase,
+    SliceRequest,
+    Surroundings,
+)
 from iris.providers.gcp import Provider
 from tests.emulator.conftest import PROJECT, Cloud
 from tests.providers.gcp.conftest import FILE
+from tests.support.clouds import Clouds
 from tests.support.eventually import eventually
 
 CONFIG = parse_config(FILE.replace("iris-rehearsal", PROJECT))
@@ -25,10 +31,17 @@ class Slow:
     """A cluster of a cloud whose every step can be held up."""
 
     def __init__(self, folder: Path) -> None:
-        self.cloud = Cloud(folder)
-        url = self.cloud.url
+        self._clouds = Clouds(folder)
+        self._meet(self._clouds.now)
+
+    def _meet(self, cloud: Cloud) -> None:
+        self.cloud, url = cloud, cloud.url
         around = Surroundings(Endpoints(url, url, url))
         self.provider = Provider(CONFIG, "c-1", RealClock(), around)
+
+    def restart(self) -> None:
+        """Another emulator, on what the former one left."""
+        self._meet(self._clouds.restart())
 
     def made(self, group: str, phase: Phase = Phase.UP) -> SliceRequest:
         """A slice of a group, once it stands as it should."""
@@ -122,3 +135,25 @@ def test_the_words_of_a_slice_without_room_are_a_stockout(slow: Slow):
     error = eventually(lambda: slow.provider.creation_error(creation, request.zone))
     assert isinstance(error, OutOfCapacity)
     assert slow.phases() == []
+
+
+def test_a_controller_is_seen_at_once_though_lists_lag_behind(slow: Slow):
+    slow.cloud.fault("stale-list", api="compute", seconds=1800, times=0)
+
+    made = slow.provider.create_controller(ControllerRequest("c-1", "name: lab", ""))
+
+    (seen,) = slow.provider.list_controllers()
+    assert (seen.name, seen.cluster_uid) == (made.name, "c-1")
+    left = slow.provider.list_leftovers()
+    assert {each.kind for each in left} == {"controller", "disk"}
+
+
+def test_a_controller_that_is_gone_is_gone_though_lists_lag_behind(slow: Slow):
+    slow.provider.create_controller(ControllerRequest("c-1", "name: lab", ""))
+    slow.restart()  # what it finds was always there
+    slow.cloud.fault("stale-list", api="compute", seconds=1800, times=0)
+
+    slow.provider.delete_controller()
+
+    assert slow.provider.list_controllers() == ()
+    assert {each.kind for each in slow.provider.list_leftovers()} == {"disk"}
