@@ -25,6 +25,7 @@ from iris.commands._edge import (
         "rehearse": "On this machine's emulator instead of Google Cloud, from now on.",
         "delays": "Of a rehearsal: none, or google: as long as Google Cloud takes.",
         "faults": "Of a rehearsal: a file of faults, such as stockout.yaml.",
+        "vms": "Of a rehearsal: process, or docker: containers of the real images.",
         "adopt": "The uid of a state disk that was another cluster's, to go on with.",
     }
 )
@@ -35,6 +36,7 @@ def start(
     rehearse: bool = False,
     delays: str = "",
     faults: str = "",
+    vms: str = "",
     adopt: str = "",
     wait_timeout: str | None = None,
     json: bool = False,
@@ -46,14 +48,15 @@ def start(
     from iris.operations import rehearsed
 
     session = open_session(config, cluster)
-    rehearsed.require_wanted(rehearse, delays, faults)
+    given = rehearsed.Circumstances(delays, faults, vms)
+    rehearsed.require_wanted(rehearse, given)
     if rehearse:
         mark_lines(of_a_rehearsal=True)
         rehearsed.require_rehearsable(session)
     if dry_run:
         return _show_steps(operation.plan_start(session), json)
     if rehearse:
-        session = rehearsed.prepare(session, tell, delays=delays, faults=faults)
+        session = rehearsed.prepare(session, tell, given)
     wait = seconds(wait_timeout)  # the default is the provider's
     started = operation.start(session, tell, wait=wait, adopt=adopt)
     lines = f"cluster {started.cluster} ({started.uid}) answers at {started.url}"

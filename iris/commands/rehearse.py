@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 DELAYS = {"delays": "none, or google: as long as Google Cloud takes."}
 FILE = {"config": "The cluster file; found as given, then in examples/."}
+VMS = {"vms": "process, or docker: containers that run the real images."}
 FAULTS = {"faults": "A file of faults; found as given, then in examples/faults/."}
 
 
@@ -24,6 +25,7 @@ FAULTS = {"faults": "A file of faults; found as given, then in examples/faults/.
     | DELAYS
     | FILE
     | FAULTS
+    | VMS
     | {
         "seed": "Chooses what is taken away, and when; the same again for the same.",
         "html": "Where the report is written; else below $IRIS_HOME/rehearsals.",
@@ -35,6 +37,7 @@ def run(
     config: str | None = None,
     delays: str = "none",
     faults: str = "",
+    vms: str = "process",
     seed: int = 0,
     html: str = "",
     wait_timeout: str = "15m",
@@ -44,10 +47,12 @@ def run(
     """Live the whole life of a cluster file: boot, jobs, a loss, the end; a report."""
     from iris.commands import _rehearsal
     from iris.operations import rehearsal_life as operation
+    from iris.operations.rehearsed import Circumstances
 
     mark_lines(of_a_rehearsal=True)
     wait = seconds(wait_timeout) or 0.0
-    wanted = operation.Wanted(config or "", delays, faults, seed, html, wait)
+    given = Circumstances(delays, faults, vms)
+    wanted = operation.Wanted(config or "", given, seed, html, wait)
     if dry_run:
         steps = operation.plan_rehearsal(wanted)
         return show(steps, "\n".join(f"would {step}" for step in steps), as_json=json)
@@ -58,7 +63,12 @@ def run(
 
 
 @command(
-    help=JSON | DELAYS | FILE | FAULTS | {"port": "Where it listens; else a free one."}
+    help=JSON
+    | DELAYS
+    | FILE
+    | FAULTS
+    | VMS
+    | {"port": "Where it listens; else a free one."}
 )
 def start(
     c: Context,
@@ -66,13 +76,16 @@ def start(
     port: int = 0,
     delays: str = "",
     faults: str = "",
+    vms: str = "",
     json: bool = False,
 ) -> None:
     """Start the emulator of Google Cloud, or find the one that runs."""
     from iris.operations import rehearsal_start as operation
+    from iris.operations.rehearsed import Circumstances
 
     mark_lines(of_a_rehearsal=True)
-    found = operation.start(config, tell, port=port, delays=delays, faults=faults)
+    given = Circumstances(delays, faults, vms)
+    found = operation.start(config, tell, port=port, given=given)
     show(found, lambda: _lines(found), as_json=json)
 
 

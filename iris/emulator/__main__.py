@@ -1,6 +1,7 @@
 """The emulator's program: Google Cloud on this machine until a signal ends it.
 
     python -m iris.emulator --folder DIR [--port N] [--delays google] [--faults FILE]
+        [--vms docker]
 
 DIR/emulator.json says where it answers, once it does. The end of this process ends no
 VM, unless the admin side was told so first. Exit status: 0 stopped, 1 failed, 2 usage.
@@ -15,6 +16,7 @@ import os
 import signal
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -31,6 +33,9 @@ from iris.emulator.server import HttpServer
 from iris.errors import Held, IrisError
 from iris.files import make_private, write_private
 from iris.processes import started_at
+
+if TYPE_CHECKING:
+    from iris.emulator.docker.driver import DockerDriver
 
 MOST_PORT = 65535
 _DELAYS = {"none": Delays(), "google": GOOGLE}
@@ -49,6 +54,8 @@ class EmulatorFile(msgspec.Struct, frozen=True, kw_only=True):
     zone: str
     base_url: str
     ssh_port: int
+    vms: str  # what they are: process, docker
+    registry: str  # where images are pushed to, empty where none are pulled
 
 
 def main(words: list[str] | None = None) -> int:
@@ -72,7 +79,7 @@ def main(words: list[str] | None = None) -> int:
 def _serve(given: argparse.Namespace) -> None:
     clock = RealClock()
     faults = load_faults(given.faults) if given.faults else ()
-    driver = ProcessDriver(given.folder, clock)
+    driver = _driver(given, clock)
     core = Core(given.folder, clock, driver, _DELAYS[given.delays])
     parts = make_parts(core)
     # the port of last time: VMs that live on know it
@@ -81,6 +88,7 @@ def _serve(given: argparse.Namespace) -> None:
         faults=core.faults,
         endpoints=lambda: Endpoints(urls[0], urls[0], urls[0]),
         mint=parts.access.mint,
+        may_pull=parts.access.is_valid,
     )
     server = HttpServer(_Waiting(), given.port or _former_port(given.folder))
     urls.append(f"http://127.0.0.1:{server.port}")
@@ -93,12 +101,22 @@ def _serve(given: argparse.Namespace) -> None:
         parts, f"{driver.network.prefix}.1", given.project, given.zone
     )
     server.start()
-    _say_where(given, driver.ssh_port, urls[0], own.url)
+    _say_where(given, driver, urls[0], own.url)
     _wait_for_a_signal()
     server.stop()
     own.close()
     driver.close(end_all=False)
     core.close()
+
+
+def _driver(
+    given: argparse.Namespace, clock: RealClock
+) -> ProcessDriver | DockerDriver:
+    if given.vms == "docker":
+        from iris.emulator.docker.driver import DockerDriver
+
+        return DockerDriver(given.folder, clock, logging.info)
+    return ProcessDriver(given.folder, clock)
 
 
 class _Waiting:
@@ -114,6 +132,7 @@ def _read_words(words: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--zone", default="europe-west4-b")
     parser.add_argument("--port", type=_port, default=0)
     parser.add_argument("--delays", choices=sorted(_DELAYS), default="none")
+    parser.add_argument("--vms", choices=("process", "docker"), default="process")
     parser.add_argument("--faults", type=Path)
     given = parser.parse_args(words)
     given.folder = given.folder.absolute()
@@ -143,7 +162,10 @@ def _former_port(folder: Path) -> int:
 
 
 def _say_where(
-    given: argparse.Namespace, ssh_port: int, url: str, metadata_url: str
+    given: argparse.Namespace,
+    driver: ProcessDriver | DockerDriver,
+    url: str,
+    metadata_url: str,
 ) -> None:
     said = EmulatorFile(
         pid=os.getpid(),
@@ -155,7 +177,9 @@ def _say_where(
         project=given.project,
         zone=given.zone,
         base_url=url,
-        ssh_port=ssh_port,
+        ssh_port=driver.ssh_port,
+        vms=given.vms,
+        registry=driver.registry,
     )
     write_private(given.folder / "emulator.json", wire.encode(said))
 

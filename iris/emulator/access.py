@@ -68,6 +68,14 @@ class Access:
             raise Refusal("required", "Request had expired authentication.")
         return minted.caller
 
+    def is_valid(self, token: str) -> bool:
+        """Is somebody let in with it?"""
+        try:
+            self.caller(f"Bearer {token}")
+        except Refusal:
+            return False
+        return True
+
     def require(
         self, caller: Caller, project: str, permission: str, words: str = ""
     ) -> None:

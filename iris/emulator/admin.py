@@ -50,6 +50,13 @@ def _looks(routes: Blueprint, parts: Parts) -> None:
     def vms() -> Any:
         return jsonify({"running": sorted(parts.core.driver.running())})
 
+    @routes.get("/way/<address>/<int:port>")
+    def way(address: str, port: int) -> Any:
+        found = parts.core.driver.way_to(address, port)
+        if found is None:
+            raise AdminRefusal(f"{address} is of no VM of this emulator")
+        return jsonify({"address": found[0], "port": found[1]})
+
     @routes.get("/vms/<vm_id>/serial")
     def serial(vm_id: str) -> Any:
         return Response(parts.core.driver.serial(vm_id), mimetype="text/plain")

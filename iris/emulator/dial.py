@@ -1,35 +1,52 @@
-"""Carries SSH to a VM where nobody may listen on port 22: a ProxyCommand.
+"""Carries SSH to a VM whose own port 22 cannot be dialled: a ProxyCommand.
 
-`python -m iris.emulator.dial ADMIN_URL ADDRESS PORT`: port 22 is where the emulator
-listens instead; only addresses of this machine are dialled.
+`python -m iris.emulator.dial ADMIN_URL ADDRESS PORT`: the emulator says where the VM
+answers instead; whatever is none of its VMs is not dialled.
 """
 
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import socket
 import sys
 import threading
-from ipaddress import ip_address
+import urllib.error
+import urllib.request
 
-SSH_PORTS = (22, 47022)  # as VMs of an emulator listen
+from iris.domain.endpoints import is_loopback
+
+TIMEOUT = 10.0  # seconds for an answer, and for a connection
 
 
-def main(address: str, port: int) -> int:
+def main(admin_url: str, address: str, port: int) -> int:
     """Carry stdin there and what comes back to stdout; 1 if nobody listens."""
-    if not ip_address(address).is_loopback:
-        sys.stderr.write(f"{address} is not of this machine\n")
+    if not is_loopback(admin_url):
+        sys.stderr.write(f"{admin_url} is not of this machine\n")
         return 1
-    ports = SSH_PORTS[::-1] if port == SSH_PORTS[0] else (port,)
-    for each in ports:
-        with contextlib.suppress(OSError):
-            plug = socket.create_connection((address, each), timeout=10)
-            plug.settimeout(None)
-            _carry(plug)
-            return 0
-    sys.stderr.write(f"nobody listens on {address} port {ports[0]}\n")
-    return 1
+    try:
+        plug = socket.create_connection(_way_to(admin_url, address, port), TIMEOUT)
+    except urllib.error.HTTPError:
+        sys.stderr.write(f"{address} is no VM of the emulator\n")
+        return 1
+    except OSError as error:
+        sys.stderr.write(f"nobody listens on {address} port {port}: {error}\n")
+        return 1
+    plug.settimeout(None)
+    _carry(plug)
+    return 0
+
+
+def _way_to(admin_url: str, address: str, port: int) -> tuple[str, int]:
+    asked = urllib.request.Request(
+        f"{admin_url}way/{address}/{port}", headers={"X-Iris-Admin": "1"}
+    )
+    # no proxy of the environment's stands between this machine and itself
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    with opener.open(asked, timeout=TIMEOUT) as answer:
+        said = json.load(answer)
+    return str(said["address"]), int(said["port"])
 
 
 def _carry(plug: socket.socket) -> None:
@@ -48,4 +65,4 @@ def _send(plug: socket.socket) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[2], int(sys.argv[3])))
+    sys.exit(main(sys.argv[1], sys.argv[2], int(sys.argv[3])))

@@ -39,6 +39,7 @@ class Vm(msgspec.Struct, frozen=True, kw_only=True):
     image: str = ""
     preemptible: bool = False
     disks: tuple[Disk, ...] = ()
+    boot_delay: float = 0.0  # seconds before anything of it answers
     metadata_delay: float = 0.0  # seconds until its metadata server answers (fault)
 
 
@@ -77,6 +78,9 @@ class Driver(Protocol):
 
     def delete_disk(self, disk_id: str) -> None:
         """The content of a disk goes; absence is success."""
+
+    def way_to(self, address: str, port: int) -> tuple[str, int] | None:
+        """Where a VM's port is dialled from this machine, None for no VM of ours."""
 
     def serial(self, vm_id: str) -> bytes:
         """Its console so far (the last MB), empty where there is none."""

@@ -133,6 +133,7 @@ def checkout() -> Path:
 def shell_files(root: Path) -> tuple[str, ...]:
     """The shell scripts of the checkout, by their paths from its root."""
     scripts = [root / ".ci/run", *sorted(root.glob("*/*.sh"))]
+    scripts += sorted((root / "iris").rglob("*.sh"))
     return tuple(str(s.relative_to(root)) for s in scripts if s.is_file())
 
 

@@ -15,11 +15,22 @@ from iris.domain.jobs import Constraints, JobSpec
 from iris.domain.resources import Resources
 from iris.domain.states import TaskState
 from iris.domain.views import JobView, TaskView
+from iris.operations import rehearsing
 from iris.operations.rehearsal_report import Run
+from iris.operations.rehearsing import Emulator
 
 STAYER = Path(validation.__file__).with_name("stayer.py")
+SHARED = "/var/cache/iris/rehearsal"  # what every container of a rehearsal has
 MOST_VMS = 16  # VMs of one slice that this machine is asked to be
 GB = 1_000_000_000
+
+
+class WorkPlace(msgspec.Struct, frozen=True):
+    """Where runs leave their records, and what they are run with."""
+
+    outside: Path  # on this machine
+    inside: str  # as a run has it
+    command: tuple[str, ...] = (sys.executable, "-I", "-S", str(STAYER))
 
 
 class Work(msgspec.Struct, frozen=True):
@@ -30,14 +41,22 @@ class Work(msgspec.Struct, frozen=True):
     left_out: tuple[str, ...]  # types that are too large to rehearse here
 
 
-def work_for(groups: Sequence[ScaleGroup], folder: Path) -> Work:
+def place_of(emulator: Emulator, home: Path) -> WorkPlace:
+    """VMs that are processes share all with us, containers one folder."""
+    if emulator.vms == "process":
+        return WorkPlace(home, str(home))
+    command = ("python", "-I", "-m", "iris.validation.stayer")
+    return WorkPlace(rehearsing.emulator_folder() / "shared", SHARED, command)
+
+
+def work_for(groups: Sequence[ScaleGroup], place: WorkPlace) -> Work:
     """A gang on each accelerator of a file, plain tasks beside it or on plain VMs."""
     by_type = {group.accelerator: group for group in groups}
     fitting = {t: g for t, g in by_type.items() if g.vms <= MOST_VMS}
-    gate = str(gate_file(folder))
+    gate = str(gate_file(Path(place.inside)))
     return Work(
-        staying=tuple(_job(g, folder, gate) for g in fitting.values()),
-        short=tuple(_job(g, folder, "-") for g in list(fitting.values())[:1]),
+        staying=tuple(_job(g, place, gate) for g in fitting.values()),
+        short=tuple(_job(g, place, "-") for g in list(fitting.values())[:1]),
         left_out=tuple(t for t in by_type if t not in fitting),
     )
 
@@ -68,10 +87,10 @@ def all_run(tasks: Sequence[TaskView]) -> bool:
     return bool(tasks) and all(task.state is TaskState.RUNNING for task in tasks)
 
 
-def _job(group: ScaleGroup, folder: Path, gate: str) -> JobSpec:
+def _job(group: ScaleGroup, place: WorkPlace, gate: str) -> JobSpec:
     kind = group.accelerator or "plain"
     is_gang = group.vms > 1
-    words = (sys.executable, "-I", "-S", str(STAYER), str(runs_folder(folder)), gate)
+    words = (*place.command, str(runs_folder(Path(place.inside))), gate)
     plain = Resources(cpus=1.0, memory_bytes=GB)
     whole = Resources(cpus=1.0, memory_bytes=GB, chips=group.resources.chips)
     return JobSpec(

@@ -15,10 +15,11 @@ import msgspec
 
 from iris.clock import Clock, RealClock
 from iris.errors import FellShort, IrisError
-from iris.operations import rehearsal_home, rehearsed, rehearsing
+from iris.operations import rehearsal_faults, rehearsal_home, rehearsed
 from iris.operations.rehearsal_jobs import MOST_VMS
 from iris.operations.rehearsal_report import Report, report_of
 from iris.operations.rehearsal_steps import Life
+from iris.operations.rehearsed import Circumstances
 from iris.session import Session, open_session
 
 Say = Callable[[str], None]
@@ -28,8 +29,7 @@ class Wanted(msgspec.Struct, frozen=True):
     """Which file is rehearsed, and under which circumstances."""
 
     config: str
-    delays: str = "none"
-    faults: str = ""
+    circumstances: Circumstances = Circumstances()
     seed: int = 0
     html: str = ""  # where the page goes
     wait: float = 900.0
@@ -44,7 +44,8 @@ def plan_rehearsal(wanted: Wanted) -> tuple[str, ...]:
         for group in session.config.groups()
         if group.vms <= MOST_VMS
     ]
-    faults = rehearsing.load_faults(wanted.faults) if wanted.faults else []
+    file = wanted.circumstances.faults
+    faults = rehearsal_faults.load_faults(file) if file else []
     return (
         f"start an emulator of project {project} in {', '.join(zones)}",
         *(f"plan the fault {fault.get('kind')}" for fault in faults),
@@ -94,7 +95,7 @@ def write_page(report: Report, wanted: Wanted) -> Path:
 
 def _live(life: Life, wanted: Wanted) -> None:
     try:
-        life.boot(wanted.delays, wanted.faults)
+        life.boot(wanted.circumstances)
         life.work()
         life.lose_a_slice(wanted.seed)
         life.finish_work()

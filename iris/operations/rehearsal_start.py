@@ -8,8 +8,13 @@ import msgspec
 
 from iris.client import records
 from iris.errors import UsageError
-from iris.operations import rehearsing
-from iris.operations.rehearsed import forget_rehearsals, places
+from iris.operations import rehearsal_faults, rehearsing
+from iris.operations.rehearsed import (
+    Circumstances,
+    forget_rehearsals,
+    places,
+    start_emulator,
+)
 from iris.operations.rehearsing import Rehearsal, Say, Wanted
 from iris.session import open_session
 
@@ -22,15 +27,20 @@ class Injected(msgspec.Struct, frozen=True):
 
 
 def start(
-    config: str | None, say: Say, *, port: int = 0, delays: str = "", faults: str = ""
+    config: str | None,
+    say: Say,
+    *,
+    port: int = 0,
+    given: Circumstances = Circumstances(),
 ) -> Rehearsal:
     """An emulator that runs; with a cluster file, one that has its project."""
-    planned = rehearsing.load_faults(faults) if faults else []
+    planned = rehearsal_faults.load_faults(given.faults) if given.faults else []
     project, zones = places(open_session(config).config) if config else ("", ("",))
-    emulator = rehearsing.start(Wanted(project, zones[0], port, delays), say)
+    wanted = Wanted(project, zones[0], port, given.delays, given.vms)
+    emulator = start_emulator(wanted, say)
     for zone in zones[1:]:
         emulator.admin.open_project(project, zone)
-    rehearsing.inject(emulator, planned)
+    rehearsal_faults.inject(emulator, planned)
     return rehearsing.shown(emulator)
 
 
@@ -45,8 +55,8 @@ def inject(
             "expected --kind KIND, or --faults FILE",
             hint="`inv rehearse.inject --kind preemption --name 'iris-eu-*'`",
         )
-    faults = rehearsing.load_faults(file) if file else [fault]
-    ids = rehearsing.inject(rehearsing.running(), faults)
+    faults = rehearsal_faults.load_faults(file) if file else [fault]
+    ids = rehearsal_faults.inject(rehearsing.running(), faults)
     return tuple(
         Injected(id, ", ".join(f"{key} {value}" for key, value in fault.items()))
         for id, fault in zip(ids, faults, strict=True)

@@ -15,18 +15,21 @@ from iris.clock import Clock
 from iris.domain.events import Event
 from iris.domain.views import JobView, TaskView
 from iris.errors import IrisError, Late
-from iris.operations import cleanup, cluster, rehearsed, rehearsing
+from iris.operations import cleanup, cluster, rehearsal_faults, rehearsed, rehearsing
 from iris.operations.rehearsal_boots import BootWatcher
 from iris.operations.rehearsal_jobs import (
+    WorkPlace,
     all_run,
     gate_file,
+    place_of,
     read_runs,
     runs_folder,
     tasks_of,
     work_for,
 )
 from iris.operations.rehearsal_prices import prices_of
-from iris.operations.rehearsal_report import Facts
+from iris.operations.rehearsal_report import Facts, Run
+from iris.operations.rehearsed import Circumstances
 from iris.session import Session, open_session
 
 Say = Callable[[str], None]
@@ -57,15 +60,19 @@ class Life:
         self._events: list[Event] = []
         self._resources: tuple[Resource, ...] = ()
         self._strikes: tuple[Strike, ...] = ()
+        self._runs: tuple[Run, ...] = ()
+        self._place = WorkPlace(self._home, str(self._home))
         self._troubles: list[str] = []
         self._is_up = False
         self._hold_until = 0.0  # work runs until the last planned fault has struck
 
-    def boot(self, delays: str, faults: str) -> None:
+    def boot(self, wanted: Circumstances) -> None:
         """An emulator, and the cluster in it."""
         file = open_session(self._session.config_path, clock=self._clock)
-        self._session = rehearsed.prepare(file, self._say, delays=delays, faults=faults)
-        planned = rehearsing.load_faults(faults) if faults else []
+        self._session = rehearsed.prepare(file, self._say, wanted)
+        self._place = place_of(rehearsing.running(), self._home)
+        faults = wanted.faults
+        planned = rehearsal_faults.load_faults(faults) if faults else []
         self._hold_until = self._clock.now() + _last_strike(planned)
         left = max(self._until - self._clock.now(), 1.0)
         cluster.start(self._session, self._say, wait=left)
@@ -75,8 +82,8 @@ class Life:
 
     def work(self) -> None:
         """Submit everything, and wait until all that stays runs."""
-        runs_folder(self._home).mkdir()
-        work = work_for(self._session.config.groups(), self._home)
+        runs_folder(self._place.outside).mkdir(parents=True)
+        work = work_for(self._session.config.groups(), self._place)
         for kind in work.left_out:
             self._say(f"{kind} is too large for this machine: left out")
         with self._session.controller() as client:
@@ -96,7 +103,7 @@ class Life:
             before = task.attempts
             zone = next(s.zone for s in client.slices() if s.name == task.slice_name)
             fault = {"kind": "preemption", "name": task.slice_name, "zone": zone}
-            rehearsing.inject(rehearsing.running(), [fault])
+            rehearsal_faults.inject(rehearsing.running(), [fault])
             self._say(f"slice {task.slice_name} is taken while {victim.name} runs")
             self._wait_for_runs(client, [victim], before + 1)
         self._say(f"job {victim.name} runs again")
@@ -104,7 +111,7 @@ class Life:
     def finish_work(self) -> None:
         """Let what stays come to its end, and see that all succeeded."""
         self._clock.wait(_NEVER, max(self._hold_until - self._clock.now(), 0.0))
-        gate_file(self._home).touch()
+        gate_file(self._place.outside).touch()
         with self._session.controller() as client:
             for job in (*self._staying, *self._short):
                 left = max(self._until - self._clock.now(), 1.0)
@@ -143,6 +150,7 @@ class Life:
             rehearsed.close_tunnel(self._session.cluster)
         emulator = rehearsing.find()
         if emulator is not None:
+            self._runs = read_runs(self._place.outside)
             with suppress(IrisError):
                 self._resources = emulator.admin.ledger()
                 self._strikes = emulator.admin.struck()
@@ -170,7 +178,7 @@ class Life:
             phases=self._boots.seen(),
             jobs=self._jobs,
             tasks=self._tasks,
-            runs=read_runs(self._home),
+            runs=self._runs,
             prices=prices_of(self._resources),
             troubles=tuple(self._troubles),
         )

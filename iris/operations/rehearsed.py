@@ -9,6 +9,7 @@ from __future__ import annotations
 import secrets
 from contextlib import suppress
 
+import msgspec
 from msgspec.structs import replace
 
 from iris.client import records
@@ -17,25 +18,45 @@ from iris.clock import RealClock
 from iris.config import ClusterConfig
 from iris.domain.endpoints import Endpoints, is_loopback
 from iris.errors import Conflict, IrisError, UsageError
-from iris.operations import rehearsing
+from iris.operations import rehearsal_faults, rehearsing
 from iris.operations.rehearsing import Emulator, Say, Wanted
 from iris.session import Session, open_session
 
 
-def prepare(
-    session: Session, say: Say, *, delays: str = "", faults: str = ""
-) -> Session:
+class Circumstances(msgspec.Struct, frozen=True):
+    """How a rehearsal differs from one where nothing is said."""
+
+    delays: str = ""  # none, google
+    faults: str = ""  # a file
+    vms: str = ""  # process, docker
+
+
+def prepare(session: Session, say: Say, given: Circumstances) -> Session:
     """The cluster of a file, on an emulator that runs from here on."""
     require_rehearsable(session)
-    planned = rehearsing.load_faults(faults) if faults else []
+    planned = rehearsal_faults.load_faults(given.faults) if given.faults else []
     project, zones = places(session.config)
-    wanted = Wanted(project, zones[0], delays=delays)
-    emulator = rehearsing.start(wanted, say)
+    wanted = Wanted(project, zones[0], delays=given.delays, vms=given.vms)
+    emulator = start_emulator(wanted, say)
     for zone in zones[1:]:
         emulator.admin.open_project(project, zone)
-    rehearsing.inject(emulator, planned)
+    rehearsal_faults.inject(emulator, planned)
     _remember(session, emulator)
+    if emulator.registry:
+        _push_images(session, emulator, say)
     return open_session(session.config_path, clock=session.clock)
+
+
+def start_emulator(wanted: Wanted, say: Say) -> Emulator:
+    """The emulator of this home; where VMs are containers, with what they boot from."""
+    if wanted.vms == "docker":
+        from iris.images.engine import Engine
+        from iris.images.vm import ensure_vm_image
+
+        engine = Engine()
+        engine.require()
+        ensure_vm_image(engine, say)
+    return rehearsing.start(wanted, say)
 
 
 def require_rehearsable(session: Session) -> None:
@@ -53,12 +74,13 @@ def require_rehearsable(session: Session) -> None:
         )
 
 
-def require_wanted(rehearse: bool, delays: str, faults: str) -> None:
+def require_wanted(rehearse: bool, given: Circumstances) -> None:
     """Raises UsageError for what only a rehearsal can have."""
-    if not rehearse and (delays or faults):
+    named = [name for name in given.__struct_fields__ if getattr(given, name)]
+    if named and not rehearse:
         raise UsageError(
-            f"{'--delays' if delays else '--faults'} is of a rehearsal only",
-            hint="Say --rehearse too; Google Cloud makes its own.",
+            f"--{named[0]} is of a rehearsal only",
+            hint="Say --rehearse too; Google Cloud has its own.",
         )
 
 
@@ -94,6 +116,14 @@ def close_tunnel(cluster: str) -> None:
 
     with suppress(IrisError):
         Tunnel(records.record_folder(cluster), RealClock()).stop()
+
+
+def _push_images(session: Session, emulator: Emulator, say: Say) -> None:
+    """Both images of the file, in the registry that the VMs pull from."""
+    from iris.operations import images, pushing
+
+    built = images.build(session, say)
+    pushing.push_to(session, built, say, registry=emulator.registry)
 
 
 def _remember(session: Session, emulator: Emulator) -> None:

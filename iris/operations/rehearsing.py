@@ -14,7 +14,6 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
 
 import msgspec
 
@@ -33,6 +32,7 @@ GONE_WITHIN = 30.0  # seconds in which it and all in it have ended
 LOOK = 0.02  # seconds between two looks
 LAST_LINES = 3  # of its log, where it came to nothing
 DELAYS = ("none", "google")
+VMS = ("process", "docker")
 _NEVER = threading.Event()
 
 
@@ -49,6 +49,8 @@ class Emulator(msgspec.Struct, frozen=True):
     zone: str
     base_url: str
     ssh_port: int = 22
+    vms: str = "process"
+    registry: str = ""
 
     @property
     def admin(self) -> Admin:
@@ -62,8 +64,8 @@ class Emulator(msgspec.Struct, frozen=True):
 
     @property
     def proxy_command(self) -> str:
-        """How SSH gets to port 22 of its VMs where nobody may bind that."""
-        if self.ssh_port == 22:
+        """How SSH gets to its VMs where their own port 22 cannot be dialled."""
+        if self.ssh_port == 22 and self.vms == "process":
             return ""
         return f"{sys.executable} -m iris.emulator.dial {self.admin_url} %h %p"
 
@@ -86,6 +88,7 @@ class Wanted(msgspec.Struct, frozen=True):
     zone: str = ""
     port: int = 0
     delays: str = ""
+    vms: str = ""
 
 
 def start(wanted: Wanted, say: Say, clock: Clock | None = None) -> Emulator:
@@ -93,6 +96,8 @@ def start(wanted: Wanted, say: Say, clock: Clock | None = None) -> Emulator:
     clock = clock or RealClock()
     if wanted.delays not in ("", *DELAYS):
         raise UsageError(f"--delays: expected none or google, got {wanted.delays!r}")
+    if wanted.vms not in ("", *VMS):
+        raise UsageError(f"--vms: expected process or docker, got {wanted.vms!r}")
     folder = emulator_folder()
     make_private(folder)
     with _only_one_starts(folder):
@@ -103,6 +108,11 @@ def start(wanted: Wanted, say: Say, clock: Clock | None = None) -> Emulator:
     if wanted.port and f":{wanted.port}/" not in running.admin_url:
         raise UsageError(
             f"the emulator runs already, at {running.base_url}",
+            hint="End it first: `inv rehearse.stop`.",
+        )
+    if wanted.vms and wanted.vms != running.vms:
+        raise UsageError(
+            f"the emulator that runs has VMs of kind {running.vms}",
             hint="End it first: `inv rehearse.stop`.",
         )
     return _opened(running, wanted)
@@ -152,41 +162,6 @@ def emulator_folder() -> Path:
     return iris_home() / "emulator"
 
 
-# -- faults --------------------------------------------------------------------------
-
-
-def inject(emulator: Emulator, faults: list[dict[str, Any]]) -> tuple[int, ...]:
-    """Plan faults, all of a file or one of flags. Raises UsageError."""
-    admin = emulator.admin
-    return tuple(admin.inject(fault) for fault in faults)
-
-
-def load_faults(file: str) -> list[dict[str, Any]]:
-    """The faults of a file, found as given, then in examples/faults."""
-    import yaml
-
-    from iris.paths import examples_folder
-
-    given = Path(file).expanduser()
-    places = (given, examples_folder() / "faults" / given, examples_folder() / given)
-    path = next((each for each in places if each.is_file()), None)
-    if path is None:
-        known = ", ".join(p.name for p in sorted(places[1].parent.glob("*.yaml")))
-        raise UsageError(f"{file}: no such file", hint=f"Examples: {known}.")
-    try:
-        read = yaml.safe_load(path.read_text())
-    except (yaml.YAMLError, UnicodeDecodeError, OSError) as error:
-        words = " ".join(str(error).split())
-        raise UsageError(f"{path}: not YAML: {words}") from error
-    faults = read.get("faults") if isinstance(read, dict) else read
-    if not isinstance(faults, list) or not all(isinstance(f, dict) for f in faults):
-        raise UsageError(
-            f"{path}: expected a list of faults under `faults:`",
-            hint="See examples/faults/stockout.yaml.",
-        )
-    return faults
-
-
 # -- the process ---------------------------------------------------------------------
 
 
@@ -214,6 +189,7 @@ def _words(folder: Path, wanted: Wanted) -> list[str]:
         "--zone": wanted.zone,
         "--port": str(wanted.port or ""),
         "--delays": wanted.delays,
+        "--vms": wanted.vms,
     }
     for flag, value in flags.items():
         words += [flag, value] if value else []

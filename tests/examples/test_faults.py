@@ -7,7 +7,7 @@ import pytest
 
 from iris.emulator.faults import Fault
 from iris.errors import UsageError
-from iris.operations.rehearsing import load_faults
+from iris.operations.rehearsal_faults import load_faults
 from iris.paths import examples_folder
 
 FILES = sorted((examples_folder() / "faults").glob("*.yaml"))

@@ -56,6 +56,9 @@ class FakeDriver:
     def kill_processes(self, vm_id: str) -> None:
         self.calls.append(("kill", vm_id))
 
+    def way_to(self, address: str, port: int) -> tuple[str, int] | None:
+        return (address, port) if address.startswith("127.9.0.") else None
+
     def cut_ssh(self, vm_id: str = "") -> int:
         self.calls.append(("cut", vm_id))
         return self.connections.pop(vm_id, 0)

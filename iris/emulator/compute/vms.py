@@ -215,8 +215,13 @@ class Vms:
             type=vm.machine_type,
             name=vm.name,
         )
-        delay = late.seconds if late else 0.0
-        self._core.driver.boot(replace(self.driven(vm), metadata_delay=delay))
+        self._core.driver.boot(
+            replace(
+                self.driven(vm),
+                boot_delay=self._core.delays.vm_boot,
+                metadata_delay=late.seconds if late else 0.0,
+            )
+        )
         self.on_running(vm)
 
     def _stopped(self, vm: VmRecord) -> None:

@@ -14,7 +14,7 @@ from iris.emulator.machines import Vm
 from iris.emulator.process.inside import processes_of
 from iris.emulator.process.machine import ENDING, Machine
 from iris.emulator.process.network import Network
-from iris.emulator.process.ssh import SshSide
+from iris.emulator.process.ssh import SSH_PORTS, SshSide
 from iris.providers._processes import end_all
 
 Mint = Callable[[str, tuple[str, ...], str], tuple[str, float]]
@@ -33,6 +33,7 @@ class ProcessDriver:
         for each in (self._vms, self._disks):
             each.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.network = Network(folder)
+        self.registry = ""  # its images are this installation
         self.ssh = SshSide()
         self._lock = threading.Lock()
         self._is_closed = False
@@ -40,7 +41,12 @@ class ProcessDriver:
         self._leaving: set[Machine] = set()  # being deleted, on their own threads
 
     def connect(
-        self, *, faults: Faults, endpoints: Callable[[], Endpoints], mint: Mint
+        self,
+        *,
+        faults: Faults,
+        endpoints: Callable[[], Endpoints],
+        mint: Mint,
+        may_pull: Callable[[str], bool],  # nothing is pulled here
     ) -> None:
         """What is known only once the emulator stands: before the first boot."""
         self.faults, self.endpoints, self.mint = faults, endpoints, mint
@@ -58,7 +64,7 @@ class ProcessDriver:
         """Start it, and run its startup script; nothing if it runs."""
         machine = self._machine(vm)
         if not machine.is_up:
-            machine.vm = vm
+            machine.update(vm)
         machine.boot()
 
     def update(self, vm: Vm) -> None:
@@ -112,6 +118,12 @@ class ProcessDriver:
         """The content of a disk goes; absence is success."""
         shutil.rmtree(self._disks / disk_id, ignore_errors=True)
 
+    def way_to(self, address: str, port: int) -> tuple[str, int] | None:
+        """Where a VM's port is dialled from this machine, None for no VM of ours."""
+        if address.rpartition(".")[0] != self.network.prefix:
+            return None
+        return address, self.ssh.port if port == SSH_PORTS[0] else port
+
     def serial(self, vm_id: str) -> bytes:
         """Its console so far (the last MB), empty where there is none."""
         machine = self._find(vm_id)
@@ -120,7 +132,7 @@ class ProcessDriver:
     def guest_attributes(self, vm_id: str) -> dict[str, dict[str, str]]:
         """What the guest wrote, by namespace and key."""
         machine = self._find(vm_id)
-        return machine.guest() if machine else {}
+        return machine.guest.written() if machine else {}
 
     def running(self) -> frozenset[str]:
         """Ids of VMs that are up."""

@@ -10,27 +10,21 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import psutil
-from msgspec.structs import replace
 
 from iris.clock import Clock
 from iris.domain.endpoints import Endpoints
-from iris.emulator.faults import FaultKind, Faults
+from iris.emulator.faults import Faults
+from iris.emulator.guest import Guest
 from iris.emulator.machines import Vm
 from iris.emulator.process import booting, scripts
 from iris.emulator.process.inside import processes_of
 from iris.emulator.process.kept import Kept
 from iris.emulator.process.metadata import MetadataServer
 from iris.emulator.process.ssh import Door, SshSide, own_key
-from iris.emulator.process.tree import Shown, Tree, tree_of
 from iris.errors import IrisError
 from iris.providers._processes import end_all
 
 ENDING = 20.0  # seconds until all processes of a VM are dead
-_PULLS = {
-    FaultKind.PULL_DENIED: "pull access denied: Permission "
-    '"artifactregistry.repositories.downloadArtifacts" denied on resource',
-    FaultKind.PULL_FAILS: "received unexpected HTTP status: 503 Service Unavailable",
-}
 
 
 class Around(Protocol):
@@ -56,13 +50,12 @@ class Machine:
         self.folder = folder
         self._disks = disks
         self._around = around
-        self._shown = Shown()
         self._metadata: MetadataServer | None = None
         self._work = ThreadPoolExecutor(1, thread_name_prefix=f"vm-{vm.name}")
         self._kept = Kept(folder)
+        self.guest = Guest(vm, self._kept, around, self._changed)
         self._late: threading.Timer | None = None
         self._in_a_hurry = threading.Event()  # nothing is worth a notice any more
-        self._guard = threading.Lock()
         self.is_up = False
 
     # -- what is asked ---------------------------------------------------------------
@@ -85,13 +78,13 @@ class Machine:
     def update(self, vm: Vm) -> None:
         """Its metadata is another."""
         self.vm = vm
-        self._changed()
+        self.guest.update(vm)
 
     def stop(self, notice: float, preempted: bool) -> None:
         """Power off, `notice` seconds from now."""
         self.is_up = False
         if preempted:
-            self._show(replace(self._shown, preempted=True))
+            self.guest.preempt()
         self._work.submit(self._guarded, self._stop, notice)
 
     def reset(self) -> None:
@@ -103,7 +96,7 @@ class Machine:
 
     def maintain(self, event: str) -> None:
         """Show it."""
-        self._show(replace(self._shown, maintenance_event=event))
+        self.guest.maintain(event)
 
     def kill_processes(self) -> None:
         """All in it dies."""
@@ -133,10 +126,6 @@ class Machine:
         """The console, as the script runner writes it."""
         return scripts.console_of(self.folder)
 
-    def guest(self) -> dict[str, dict[str, str]]:
-        """What the guest wrote."""
-        return {space: dict(of) for space, of in self._shown.guest.items()}
-
     def processes(self) -> list[psutil.Process]:
         """Everything that runs in it."""
         return processes_of({str(self.folder)})
@@ -145,6 +134,7 @@ class Machine:
 
     def _boot(self) -> None:
         self._in_a_hurry.clear()
+        self._around.clock.wait(self._in_a_hurry, self.vm.boot_delay)
         booting.prepare(self.vm, self.folder, self._disks)
         self._serve()
         booting.start_containers(self._environment())
@@ -157,10 +147,10 @@ class Machine:
         return booting.environment_of(self.vm, self.folder, endpoints)
 
     def _serve(self) -> None:
-        self._shown = Shown(guest=self._kept.guest())
-        if self.vm.attributes.get("enable-guest-attributes", "").upper() == "TRUE":
+        self.guest.boot()
+        if self.guest.may_write:
             kind, key = own_key(self.folder).with_suffix(".pub").read_text().split()[:2]
-            self.write_guest("hostkeys", kind, key)
+            self.guest.write_guest("hostkeys", kind, key)
         late = self.vm.metadata_delay
         if late:
             self._late = threading.Timer(late, self._serve_metadata)
@@ -175,7 +165,7 @@ class Machine:
 
     def _serve_metadata(self) -> None:
         if self._metadata is None:
-            self._metadata = MetadataServer(self.vm.internal_ip, self)
+            self._metadata = MetadataServer(self.vm.internal_ip, self.guest)
 
     def _stop_serving(self) -> None:
         self._around.ssh.close(self.vm.id)
@@ -193,72 +183,16 @@ class Machine:
         self._kept.say_ended()
         self._end_processes()
         self._stop_serving()
+        self.guest.end()
 
     def _end_processes(self) -> None:
         end_all(self.processes, self._around.clock, ENDING)
-
-    # -- what its metadata server asks -----------------------------------------------
-
-    def tree(self) -> Tree:
-        """As it is by now."""
-        return tree_of(self.vm, self._shown)
-
-    def write_guest(self, space: str, key: str, value: str) -> bool:
-        """Keep a guest attribute, where the VM may have some."""
-        if self.vm.attributes.get("enable-guest-attributes", "").upper() != "TRUE":
-            return False
-        with self._guard:
-            guest = self.guest()
-            guest.setdefault(space, {})[key] = value
-            self._kept.keep_guest(guest)
-            self._shown = replace(self._shown, guest=guest)
-        self._changed()
-        return True
-
-    def minted(self, scopes: tuple[str, ...]) -> dict[str, Any] | None:
-        """A token of its service account, None where it has none."""
-        if not self.vm.service_account:
-            return None
-        allowed = tuple(s for s in scopes if s in self.vm.scopes) or self.vm.scopes
-        token, life = self._around.mint(
-            self.vm.service_account, allowed, self.vm.project
-        )
-        return {
-            "access_token": token,
-            "expires_in": int(life),
-            "token_type": "Bearer",
-        }
-
-    def is_away(self) -> bool:
-        """Is the metadata server unavailable just now?"""
-        kind = FaultKind.METADATA_UNAVAILABLE
-        return self._take(kind, api="metadata") is not None
-
-    def pulled(self, image: str) -> str:
-        """Why an image cannot be pulled, empty if it can."""
-        fault = self._take(*_PULLS, api="docker")
-        return f"{_PULLS[fault]} {image}" if fault else ""
-
-    def _take(self, *kinds: FaultKind, api: str) -> FaultKind | None:
-        fault = self._around.faults.take(
-            *kinds,
-            api=api,
-            zone=self.vm.zone,
-            type=self.vm.machine_type,
-            name=self.vm.name,
-        )
-        return fault.kind if fault else None
 
     def _keys(self) -> str:
         own, common = self.vm.attributes, self.vm.project_attributes
         is_alone = own.get("block-project-ssh-keys", "").upper() == "TRUE"
         both = (own,) if is_alone else (common, own)
         return "\n".join(each.get("ssh-keys", "") for each in both)
-
-    def _show(self, shown: Shown) -> None:
-        with self._guard:
-            self._shown = shown
-        self._changed()
 
     def _changed(self) -> None:
         if self._metadata is not None:

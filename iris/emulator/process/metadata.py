@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import selectors
+import socket
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -56,12 +57,15 @@ class Showing(Protocol):
 class MetadataServer:
     """Shows one VM's tree; whoever waits for a change is answered at `changed`."""
 
-    def __init__(self, address: str, vm: Showing) -> None:
+    def __init__(
+        self, address: str, vm: Showing, listener: socket.socket | None = None
+    ) -> None:
+        """It answers at an address of this machine, or where `listener` listens."""
         self.vm = vm
         self.condition = threading.Condition()
         self.is_closed = False
         answers = type("Answers", (_Answers,), {"ours": self})
-        self._server = _Server((address, PORT), answers)
+        self._server = _Server((address, PORT), answers, listener)
         self._thread = threading.Thread(
             target=self._server.serve_until_woken, name="metadata", daemon=True
         )
@@ -88,9 +92,16 @@ class _Server(ThreadingHTTPServer):
     request_queue_size = 64
     timeout = 0.0  # of handle_request, which is asked only when somebody has come
 
-    def server_activate(self) -> None:
-        """Listen, and be ready to be woken."""
-        super().server_activate()
+    def __init__(
+        self,
+        address: tuple[str, int],
+        answers: type[BaseHTTPRequestHandler],
+        listener: socket.socket | None,
+    ) -> None:
+        super().__init__(address, answers, bind_and_activate=listener is None)
+        if listener is not None:
+            self.socket.close()
+            self.socket = listener
         self._woken, self._waker = os.pipe()
 
     def serve_until_woken(self) -> None:

@@ -156,6 +156,7 @@ class Slices:
         for worker, vm in enumerate(self.driven(tpu)):
             if worker not in lacking:
                 late = self.struck(tpu, "LATE_METADATA", worker)
+                vm = replace(vm, boot_delay=self._core.delays.vm_boot)
                 delay = late.seconds if late else 0.0
                 self._core.driver.boot(replace(vm, metadata_delay=delay))
         self.later(self._core.delays.tpu_ready, tpu, self._ready)

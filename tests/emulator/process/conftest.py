@@ -33,6 +33,7 @@ def make_driver(tmp_path: Path, faults: Faults) -> Callable[[], ProcessDriver]:
             faults=faults,
             endpoints=Endpoints,
             mint=lambda email, scopes, project: (f"{email} {' '.join(scopes)}", 3599.0),
+            may_pull=bool,
         )
         return driver
 

@@ -158,29 +158,20 @@ def test_every_connection_to_a_vm_is_cut_on_request(
         assert run(client, "echo back") == (0, "back\n")
 
 
-def test_the_dialler_finds_a_vm_where_nobody_may_listen_on_port_22(
-    driver: ProcessDriver, boot: Boot
+def test_a_vms_ssh_is_dialled_where_it_listens_and_nobody_elses_is(
+    driver: ProcessDriver,
 ) -> None:
+    internal, external = driver.take_address("1")
     driver.ssh.port = 47022  # as for anyone but root
-    vm = boot("#!/bin/bash\necho up")
-    eventually(lambda: b"Finished" in driver.serial(vm.id))
-    words = [sys.executable, "-m", "iris.emulator.dial", "http://127.0.0.1:1/admin/"]
 
-    dialled = subprocess.Popen(
-        [*words, vm.external_ip, "22"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
-    )
-
-    assert dialled.stdin
-    assert dialled.stdout
-    assert dialled.stdout.readline().startswith(b"SSH-2.0-")
-    driver.stop(vm.id)
-    assert dialled.wait(WITHIN) == 0
-    dialled.stdin.close()
-    dialled.stdout.close()
+    assert driver.way_to(internal, 22) == (internal, 47022)
+    assert driver.way_to(external, 10000) == (external, 10000)
+    assert driver.way_to("192.0.2.1", 22) is None
+    assert driver.way_to("127.0.0.1", 22) is None
 
 
-def test_the_dialler_reaches_nothing_beyond_this_machine() -> None:
-    words = [sys.executable, "-m", "iris.emulator.dial", "http://127.0.0.1:1/admin/"]
+def test_the_dialler_asks_nobody_beyond_this_machine() -> None:
+    words = [sys.executable, "-m", "iris.emulator.dial", "http://192.0.2.1:1/admin/"]
 
     said = subprocess.run([*words, "192.0.2.1", "22"], capture_output=True, check=False)
 
