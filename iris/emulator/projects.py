@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zlib
+from collections.abc import Callable
 
 import msgspec
 
@@ -23,6 +24,7 @@ class Projects:
 
     def __init__(self, core: Core) -> None:
         self._core = core
+        self.on_metadata: list[Callable[[str], None]] = []  # called with its id
         self._projects = core.shelf("project", Project)
 
     def get(self, project_id: str) -> Project:
@@ -35,6 +37,15 @@ class Projects:
     def put(self, project: Project) -> Project:
         """Keep what changed."""
         return self._projects.put(project.id, project)
+
+    def set_metadata(self, project_id: str, metadata: dict[str, str]) -> None:
+        """Other metadata, which all its VMs see at once."""
+        found = self.get(project_id)
+        version = found.metadata_version + 1
+        changed = {"metadata": metadata, "metadata_version": version}
+        self.put(msgspec.structs.replace(found, **changed))
+        for tell in self.on_metadata:
+            tell(project_id)
 
     def default_account(self, project_id: str) -> str:
         """The account that VMs have unless another is named."""

@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 
 from iris.emulator.core import Delays
-from tests.emulator.conftest import Cloud
+from tests.emulator.conftest import PROJECT, Cloud
 from tests.support.clouds import Clouds
 from tests.support.eventually import eventually
+from tests.support.tpus import ready
 from tests.support.vms import (
     accepted,
     act,
@@ -34,6 +35,26 @@ def clouds(tmp_path: Path) -> Iterator[Clouds]:
 
 def called(cloud: Cloud, word: str) -> int:
     return [call for call, _ in cloud.driver.calls].count(word)
+
+
+def test_metadata_of_the_project_reaches_every_vm_that_runs(cloud: Cloud):
+    running(cloud)
+    running(cloud, name="vm-2")
+    ready(cloud, acceleratorType="v5litepod-8")
+    accepted(cloud.ask("POST", f"{cloud.zone}/instances/vm-2/stop"))
+    eventually(lambda: get(cloud, "instances/vm-2")["status"] == "TERMINATED")
+    url = f"{cloud.url}/compute/v1/projects/{PROJECT}"
+    fingerprint = accepted(cloud.ask("GET", url))["commonInstanceMetadata"]
+    body = {
+        "fingerprint": fingerprint["fingerprint"],
+        "items": [{"key": "ssh-keys", "value": "me:ssh-rsa AAAA me"}],
+    }
+
+    accepted(cloud.ask("POST", f"{url}/setCommonInstanceMetadata", body))
+
+    told = [vm.project_attributes for vm in cloud.driver.up.values()]
+    assert told == [{"ssh-keys": "me:ssh-rsa AAAA me"}] * 2
+    assert called(cloud, "update") == 2
 
 
 # -- ways to go ----------------------------------------------------------------------

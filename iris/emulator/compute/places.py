@@ -6,7 +6,6 @@ from collections.abc import Callable
 from typing import Any
 
 from flask import Blueprint, g, jsonify, request
-from msgspec.structs import replace
 
 from iris.emulator.compute import catalogue, views
 from iris.emulator.compute.asking import read_metadata
@@ -148,9 +147,7 @@ def _projects(routes: Blueprint, parts: Parts) -> None:
             claimed = str(body.get("fingerprint") or "")
             if not views.is_current(claimed, found.metadata_version):
                 raise Refusal("stale", "Supplied fingerprint does not match.")
-            version = found.metadata_version + 1
-            items = read_metadata(body)
-            projects.put(replace(found, metadata=items, metadata_version=version))
+            projects.set_metadata(project, read_metadata(body))
         return jsonify(_global_operation(project))
 
 

@@ -18,7 +18,7 @@ from iris.emulator.compute.records import (
     VmRecord,
 )
 from iris.emulator.errors import Refusal, missing, taken
-from iris.emulator.faults import FaultKind
+from iris.emulator.faults import Fault, FaultKind
 from iris.emulator.machines import Disk, Vm
 from iris.emulator.parts import Parts
 from iris.emulator.past import Past
@@ -37,6 +37,7 @@ class Vms:
         self._operations = operations
         self._disks = disks
         self._shelf = parts.core.shelf("vm", VmRecord)
+        parts.projects.on_metadata.append(self.tell)
         self.past = Past(parts.core.clock, [(vm.key, vm) for vm in self._shelf])
         self._steps: dict[Goal, Callable[[VmRecord], None]] = {
             Goal.STAGING: self._stage,
@@ -71,14 +72,7 @@ class Vms:
             return former
         vm = self._asked(project, zone, body)
         wishes = self._disks.settle(vm, read_disks(body))  # nothing is changed before
-        stockout = self._core.faults.take(
-            FaultKind.STOCKOUT,
-            api="compute",
-            verb="create",
-            zone=zone,
-            type=vm.machine_type,
-            name=vm.name,
-        )
+        stockout = self._take(vm, FaultKind.STOCKOUT)
         operation = self.begin("insert", vm, request_id)
         addressed = None if stockout else self._addressed(vm)
         if addressed is None:
@@ -96,15 +90,7 @@ class Vms:
         vm = read_vm(project, zone, body)
         if self._shelf.find(vm.key) is not None:
             raise taken(vm.path)
-        quota = self._core.faults.take(
-            FaultKind.QUOTA,
-            api="compute",
-            verb="create",
-            zone=zone,
-            type=vm.machine_type,
-            name=vm.name,
-        )
-        if quota is not None:
+        if self._take(vm, FaultKind.QUOTA) is not None:
             region = zone.rpartition("-")[0]
             words = f"Quota 'CPUS' exceeded.  Limit: 24.0 in region {region}."
             raise Refusal("quota", words)
@@ -208,13 +194,7 @@ class Vms:
 
     def _run(self, vm: VmRecord) -> None:
         vm = self._arrived(vm, status="RUNNING", started_at=self._core.clock.now())
-        late = self._core.faults.take(
-            FaultKind.LATE_METADATA,
-            api="compute",
-            zone=vm.zone,
-            type=vm.machine_type,
-            name=vm.name,
-        )
+        late = self._take(vm, FaultKind.LATE_METADATA)
         self._core.driver.boot(
             replace(
                 self.driven(vm),
@@ -239,6 +219,16 @@ class Vms:
                 self._disks.drop(attached.disk)
         self._parts.ledger.closed("vm", vm.id)
         self._operations.end(vm.under)
+
+    def _take(self, vm: VmRecord, kind: FaultKind) -> Fault | None:
+        return self._core.faults.take(
+            kind,
+            api="compute",
+            verb="create",
+            zone=vm.zone,
+            type=vm.machine_type,
+            name=vm.name,
+        )
 
     def _arrived(self, vm: VmRecord, **changes: object) -> VmRecord:
         self._operations.end(vm.under)
@@ -271,6 +261,12 @@ class Vms:
                 Disk(disk.id, a.device_name, a.is_boot) for disk, a in disks if disk
             ),
         )
+
+    def tell(self, project: str) -> None:
+        """The metadata of a project changed: those that run see it."""
+        for vm in self._shelf:
+            if vm.project == project and vm.status == "RUNNING":
+                self._core.driver.update(self.driven(vm))
 
     def resume(self) -> tuple[Vm, ...]:
         """After a restart of the emulator: move on, and say which VMs should be up."""

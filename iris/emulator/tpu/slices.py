@@ -46,6 +46,7 @@ class Slices:
         self._core = parts.core
         self._operations = operations
         self._shelf = parts.core.shelf("tpu", TpuSlice)
+        parts.projects.on_metadata.append(self.tell)
         self.past = Past(parts.core.clock, [(tpu.path, tpu) for tpu in self._shelf])
 
     # -- looking ---------------------------------------------------------------------
@@ -212,6 +213,13 @@ class Slices:
         made = (vm_of(tpu, worker, project.number) for worker in workers)
         return tuple(replace(vm, project_attributes=project.metadata) for vm in made)
 
+    def tell(self, project: str) -> None:
+        """The metadata of a project changed: VMs that are up see it."""
+        for tpu in self._shelf:
+            if tpu.project == project:
+                for vm in self._up(tpu):
+                    self._core.driver.update(vm)
+
     def resume(self) -> tuple[Vm, ...]:
         """After a restart of the emulator: move on, and say which VMs should be up."""
         for tpu in self._shelf:
@@ -221,13 +229,13 @@ class Slices:
                 self.later(0.0, tpu, self._gone)
             elif tpu.state == State.READY and tpu.operation:
                 self.later(0.0, tpu, self._finish)
-        return tuple(
-            vm
-            for tpu in self._shelf
-            if tpu.is_booted and tpu.state in _UP and not tpu.taken_at
-            for worker, vm in enumerate(self.driven(tpu))
-            if worker not in tpu.lacking
-        )
+        return tuple(vm for tpu in self._shelf for vm in self._up(tpu))
+
+    def _up(self, tpu: TpuSlice) -> list[Vm]:
+        if not tpu.is_booted or tpu.state not in _UP or tpu.taken_at:
+            return []
+        driven = enumerate(self.driven(tpu))
+        return [vm for worker, vm in driven if worker not in tpu.lacking]
 
     def _next_of(self, tpu: TpuSlice) -> Callable[[TpuSlice], None]:
         if tpu.is_refused:
