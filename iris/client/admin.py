@@ -33,7 +33,7 @@ class Resource(msgspec.Struct, frozen=True):
     deleted_at: float = 0.0  # 0 while it is there
     billed_seconds: float = 0.0
     state: str = ""
-    creates: int = 1  # how often a create of it took effect
+    creates: int = 1  # of this name and kind there, this one too
 
 
 class Strike(msgspec.Struct, frozen=True):

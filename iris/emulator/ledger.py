@@ -23,7 +23,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     deleted_at: float = 0.0
     billing_since: float = 0.0
     billed: float = 0.0
-    creates: int = 1
+    creates: int = 1  # of this name and kind there, this one too
 
 
 class Ledger:
@@ -35,6 +35,9 @@ class Ledger:
 
     def opened(self, entry: Entry) -> None:
         """A create took effect."""
+        asked = _place(entry)
+        former = sum(_place(each) == asked for each in self._entries)
+        entry = msgspec.structs.replace(entry, creates=former + 1)
         self._entries.put(f"{entry.kind}/{entry.id}", entry)
 
     def moved(self, kind: str, id_: str, state: str, *, is_billed: bool) -> None:
@@ -69,6 +72,10 @@ class Ledger:
             now = self._core.clock.now()
             entries = sorted(self._entries, key=lambda e: (e.created_at, e.id))
             return [_row(entry, now) for entry in entries]
+
+
+def _place(entry: Entry) -> tuple[str, str, str, str]:
+    return entry.kind, entry.project, entry.zone, entry.name
 
 
 def _row(entry: Entry, now: float) -> dict[str, object]:

@@ -164,7 +164,7 @@ def _is_left(resource: Resource) -> bool:
 def created_twice(resources: Sequence[Resource]) -> list[str]:
     """Resources that one intent made more than once."""
     twice = [
-        f"{each.kind} {each.name} by {each.creates} calls"
+        f"{each.kind} {each.name} {each.creates} times"
         for each in resources
         if each.creates > 1
     ]

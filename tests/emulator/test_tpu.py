@@ -271,6 +271,16 @@ def test_the_ledger_knows_what_was_paid_for(cloud: Cloud):
     assert 0 < rows[0]["billed_seconds"] < 60
 
 
+def test_the_ledger_says_what_was_made_a_second_time_under_a_name(cloud: Cloud):
+    for _ in range(2):
+        ready(cloud)
+        ended(cloud, cloud.ask("DELETE", f"{cloud.tpus}/nodes/s-1").json())
+
+    rows = cloud.admin("GET", "ledger").json()["resources"]
+
+    assert [(row["name"], row["creates"]) for row in rows] == [("s-1", 1), ("s-1", 2)]
+
+
 def test_the_own_side_is_closed_to_what_a_browser_can_send(cloud: Cloud):
     answer = cloud.ask("GET", f"{cloud.url}/admin/ledger")
 

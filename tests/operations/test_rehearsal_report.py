@@ -122,7 +122,7 @@ def test_an_injected_loss_is_told_with_what_followed_and_how_soon():
         ({"tasks": (a_task(failures=1),)}, "no loss was charged to a user", "stays/0"),
         ({"tasks": (a_task(losses=0),)}, "work survived a loss", "no work"),
         ({"resources": (a_slice(deleted_at=0.0),)}, "nothing is left", SLICE),
-        ({"resources": (a_slice(creates=2),)}, "nothing was created twice", "2 calls"),
+        ({"resources": (a_slice(creates=2),)}, "nothing was created twice", "2 times"),
         (
             {"resources": (a_slice(), a_slice(name="other"))},
             "nothing was created twice",
