@@ -65,11 +65,14 @@ def clean_up(terminal: Terminal) -> None:
 
 def controllers(terminal: Terminal) -> list[psutil.Process]:
     """The controller's processes."""
-    return [
-        process
-        for process in processes_in(terminal.folder)
-        if "iris.controller" in " ".join(process.cmdline())
-    ]
+    return [each for each in processes_in(terminal.folder) if _is_controller(each)]
+
+
+def _is_controller(process: psutil.Process) -> bool:
+    try:
+        return "iris.controller" in " ".join(process.cmdline())
+    except psutil.Error:
+        return False  # it died just now
 
 
 def kill_controller(terminal: Terminal) -> None:
