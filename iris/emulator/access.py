@@ -7,7 +7,7 @@ import threading
 
 import msgspec
 
-from iris.clock import Clock
+from iris.emulator.core import Core
 from iris.emulator.errors import Refusal
 
 CLOUD_PLATFORM = "https://www.googleapis.com/auth/cloud-platform"
@@ -28,14 +28,22 @@ class _Minted(msgspec.Struct, frozen=True):
     until: float
 
 
+class Denied(msgspec.Struct, frozen=True):
+    """A permission that an account does not have; no email: that nobody has."""
+
+    email: str
+    permission: str
+
+
 class Access:
     """Tokens of the metadata servers, and permissions that were taken away."""
 
-    def __init__(self, clock: Clock) -> None:
-        self._clock = clock
+    def __init__(self, core: Core) -> None:
+        self._clock = core.clock
         self._lock = threading.Lock()
         self._minted: dict[str, _Minted] = {}
-        self._denied: set[tuple[str, str]] = set()
+        self._core = core
+        self._denied = core.shelf("denied", Denied)
 
     def mint(
         self, email: str, scopes: tuple[str, ...], project: str
@@ -93,15 +101,16 @@ class Access:
 
     def holds(self, email: str, permission: str) -> bool:
         """Has the account the permission?"""
-        with self._lock:
-            return not {(email, permission), ("", permission)} & self._denied
+        with self._core.lock:
+            found = (self._denied.find(f"{who}/{permission}") for who in (email, ""))
+            return not any(found)
 
     def deny(self, email: str, permission: str) -> None:
         """Take a permission from an account, from all where none is named."""
-        with self._lock:
-            self._denied.add((email, permission))
+        with self._core.lock:
+            self._denied.put(f"{email}/{permission}", Denied(email, permission))
 
     def allow(self, email: str, permission: str) -> None:
         """Give it back."""
-        with self._lock:
-            self._denied.discard((email, permission))
+        with self._core.lock:
+            self._denied.drop(f"{email}/{permission}")

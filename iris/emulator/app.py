@@ -39,6 +39,7 @@ def create_app(parts: Parts) -> Flask:
     app.url_map.merge_slashes = False
     for made in (compute_blueprint, tpu_blueprint, rights_blueprint, admin_blueprint):
         app.register_blueprint(made(parts))
+    _plan_again(parts)
 
     @app.before_request
     def enter() -> None:
@@ -67,6 +68,14 @@ def create_app(parts: Parts) -> Flask:
         return refused(Refusal("internal", f"Internal error: {error}"))
 
     return app
+
+
+def _plan_again(parts: Parts) -> None:
+    """What was planned before a restart strikes when its time comes."""
+    for begins_at in parts.core.faults.begin_at():
+        left = max(begins_at - parts.core.clock.now(), 0.0)
+        for strike in parts.strikes:
+            parts.core.later.after(left, strike)
 
 
 def _enter(parts: Parts) -> None:

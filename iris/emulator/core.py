@@ -19,6 +19,7 @@ import msgspec
 
 from iris import wire
 from iris.clock import Clock
+from iris.emulator.fault_memory import FaultMemory
 from iris.emulator.faults import Faults
 from iris.emulator.machines import Driver
 
@@ -102,7 +103,7 @@ class Core:
         self.delays = delays
         self.lock = threading.RLock()
         self.changed = threading.Condition(self.lock)  # notified after each change
-        self.faults = Faults(clock)
+        self.faults = Faults(clock, FaultMemory(folder))
         self.later = Later(clock, self.lock)
         self._database = sqlite3.connect(
             folder / "emulator.db", check_same_thread=False, isolation_level=None

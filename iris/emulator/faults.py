@@ -9,6 +9,7 @@ from enum import StrEnum
 import msgspec
 
 from iris.clock import Clock
+from iris.emulator.fault_memory import FaultMemory
 
 
 class FaultKind(StrEnum):
@@ -175,12 +176,13 @@ class _Planned(msgspec.Struct):
 class Faults:
     """The plan; thread-safe."""
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, memory: FaultMemory | None = None) -> None:
         self._clock = clock
+        self._memory = memory
         self._lock = threading.Lock()
-        self._planned: list[_Planned] = []
-        self._struck: list[Strike] = []
-        self._last = 0
+        self._planned: list[_Planned] = memory.planned(_Planned) if memory else []
+        self._struck: list[Strike] = memory.struck(Strike) if memory else []
+        self._last = max((each.id for each in self._planned), default=0)
 
     def inject(self, fault: Fault) -> int:
         """Plan one; returns its id."""
@@ -189,6 +191,7 @@ class Faults:
             left = fault.times or -1
             planned = _Planned(self._last, fault, self._clock.now(), left)
             self._planned.append(planned)
+            self._keep()
             return self._last
 
     def withdraw(self, fault_id: int | None = None) -> None:
@@ -196,6 +199,12 @@ class Faults:
         with self._lock:
             keep = [p for p in self._planned if fault_id not in (None, p.id)]
             self._planned = keep
+            self._keep()
+
+    def begin_at(self) -> tuple[float, ...]:
+        """When those that may still strike may do so first."""
+        with self._lock:
+            return tuple(each.begins_at for each in self._planned)
 
     def planned(self) -> tuple[tuple[int, Fault], ...]:
         """Those that may still strike."""
@@ -238,10 +247,19 @@ class Faults:
             )
 
     def _use(self, planned: _Planned, now: float, what: str) -> None:
-        self._struck.append(Strike(now, planned.fault.kind, what))
-        planned.left -= 1
-        if planned.left == 0:
-            self._planned.remove(planned)
+        strike = Strike(now, planned.fault.kind, what)
+        self._struck.append(strike)
+        if self._memory:
+            self._memory.add_strike(strike)
+        if planned.left > 0:
+            planned.left -= 1
+            if planned.left == 0:
+                self._planned.remove(planned)
+            self._keep()
+
+    def _keep(self) -> None:
+        if self._memory:
+            self._memory.keep_planned(self._planned)
 
 
 def _fits(

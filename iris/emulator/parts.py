@@ -26,4 +26,4 @@ class Parts:
 
 def make_parts(core: Core) -> Parts:
     """The parts on a core."""
-    return Parts(core, Access(core.clock), Ledger(core), Quota(core), Projects(core))
+    return Parts(core, Access(core), Ledger(core), Quota(core), Projects(core))

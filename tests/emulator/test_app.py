@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
 from tests.emulator.conftest import PROJECT, ZONE, Cloud
+from tests.support.clouds import Clouds
+from tests.support.eventually import eventually
+from tests.support.tpus import get as tpu_get
+from tests.support.tpus import ready
 
 SLICE = {"acceleratorType": "v5litepod-16", "runtimeVersion": "v2-alpha-tpuv5-lite"}
 VM = {"name": "vm-1", "machineType": f"zones/{ZONE}/machineTypes/n2-standard-4"}
@@ -111,3 +120,55 @@ def test_only_an_unknown_kind_of_fault_is_told_all_kinds(cloud: Cloud):
     assert useless.json()["error"] == (
         "small-pages: `zone` names nothing here; it may name api"
     )
+
+
+@pytest.fixture
+def clouds(tmp_path: Path) -> Iterator[Clouds]:
+    made = Clouds(tmp_path)
+    yield made
+    made.now.close()
+
+
+def test_a_restart_forgets_neither_faults_nor_what_struck(clouds: Clouds):
+    clouds.now.fault("unavailable", api="tpu", times=2)
+    clouds.now.fault("quota", api="tpu")
+    first = clouds.now.ask("GET", f"{clouds.now.tpus}/nodes").status_code
+
+    cloud = clouds.restart()
+
+    found = [cloud.ask("GET", f"{cloud.tpus}/nodes").status_code for _ in range(2)]
+    assert [first, *found] == [503, 503, 200]
+    struck = cloud.admin("GET", "struck").json()["struck"]
+    planned = cloud.admin("GET", "faults").json()["planned"]
+    assert [each["kind"] for each in struck] == ["unavailable"] * 2
+    assert [each["kind"] for each in planned] == ["quota"]
+
+
+def test_what_was_withdrawn_stays_so_over_a_restart(clouds: Clouds):
+    clouds.now.fault("unavailable", times=0)
+    clouds.now.admin("DELETE", "faults")
+
+    cloud = clouds.restart()
+
+    assert cloud.admin("GET", "faults").json() == {"planned": []}
+
+
+def test_a_preemption_planned_for_later_comes_after_a_restart_too(clouds: Clouds):
+    clouds.now.fault("preemption", after=1.0, api="tpu")
+    ready(clouds.now)
+
+    cloud = clouds.restart()
+
+    eventually(lambda: tpu_get(cloud)["state"] == "PREEMPTED")
+
+
+def test_a_right_that_was_taken_is_not_back_after_a_restart(clouds: Clouds):
+    denial = {"email": "", "permission": "tpu.nodes.list"}
+    clouds.now.admin("POST", "rights", denial | {"deny": True})
+
+    cloud = clouds.restart()
+    denied = cloud.ask("GET", f"{cloud.tpus}/nodes").status_code
+    cloud.admin("POST", "rights", denial)
+
+    assert denied == 403
+    assert cloud.ask("GET", f"{cloud.tpus}/nodes").status_code == 200

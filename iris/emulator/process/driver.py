@@ -14,6 +14,7 @@ from iris.emulator.machines import Vm
 from iris.emulator.process.inside import processes_of
 from iris.emulator.process.machine import ENDING, Machine
 from iris.emulator.process.network import Network
+from iris.emulator.process.scripts import console_of
 from iris.emulator.process.ssh import SSH_PORTS, SshSide
 from iris.providers._processes import end_all
 
@@ -127,7 +128,8 @@ class ProcessDriver:
     def serial(self, vm_id: str) -> bytes:
         """Its console so far (the last MB), empty where there is none."""
         machine = self._find(vm_id)
-        return machine.serial() if machine else b""
+        # of one that is stopped there may be no more than its folder
+        return machine.serial() if machine else console_of(self._vms / vm_id)
 
     def guest_attributes(self, vm_id: str) -> dict[str, dict[str, str]]:
         """What the guest wrote, by namespace and key."""

@@ -234,3 +234,20 @@ def test_a_vms_journal_has_what_its_startup_script_said(
         "two",
         "two",
     ]
+
+
+def test_the_console_of_a_stopped_vm_outlives_the_emulator(
+    make_driver: Callable[[], ProcessDriver],
+) -> None:
+    former = make_driver()
+    vm = a_vm(former, attributes={"startup-script": "#!/bin/bash\necho last words"})
+    former.boot(vm)
+    says(former, vm, "Finished")
+    former.stop(vm.id)
+    former.close(end_all=False)
+
+    later = make_driver()
+
+    assert b"last words" in later.serial(vm.id)
+    later.delete(vm.id)
+    later.close(end_all=True)
