@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from tests.emulator.conftest import ZONE, Cloud
@@ -90,3 +92,58 @@ def test_a_disk_is_not_attached_twice_to_one_vm(cloud: Cloud):
     assert [each.status_code for each in (first, second, nothing)] == [200, 400, 400]
     assert [each["mode"] for each in get(cloud)["disks"]] == ["READ_WRITE", "READ_ONLY"]
     assert get(cloud)["disks"][1]["deviceName"] == "state"
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"labels": {"iris": "UPPER!"}},
+        {"labels": "iris"},
+        {"metadata": {"items": [{"value": "without a key"}]}},
+        {"metadata": {"items": "startup-script"}},
+        {"metadata": "startup-script"},
+        {"networkInterfaces": "default"},
+        {"serviceAccounts": ["default"]},
+        {"disks": ["boot"]},
+        {"disks": [NEW | {"diskSizeGb": "many"}]},
+        {"disks": [NEW | {"initializeParams": {"diskName": "BAD NAME!"}}]},
+        {"name": "v" * 64},
+    ],
+)
+def test_a_body_that_google_does_not_take_is_refused(cloud: Cloud, changes: Any):
+    answer = ask_for(cloud, **changes)
+
+    assert answer.status_code == 400, answer.text
+    assert names_in(cloud, "instances") == names_in(cloud, "disks") == []
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {},
+        {"name": "BAD NAME!"},
+        {"name": "d-1", "sizeGb": "many"},
+        {"name": "d-1", "sizeGb": "-1"},
+        {"name": "d-1", "labels": {"a": "B"}},
+        {"name": "d-1", "labels": "word"},
+    ],
+)
+def test_a_disk_that_cannot_be_is_refused(cloud: Cloud, body: dict[str, Any]):
+    assert cloud.ask("POST", f"{cloud.zone}/disks", body).status_code == 400
+
+
+@pytest.mark.parametrize("start", ["x", "-1"])
+def test_a_console_is_read_from_a_number_on(cloud: Cloud, start: str):
+    running(cloud)
+
+    url = f"{cloud.zone}/instances/vm-1/serialPort?start={start}"
+
+    assert cloud.ask("GET", url).status_code == 400
+
+
+def test_labels_are_changed_to_such_as_google_takes(cloud: Cloud):
+    vm = running(cloud)
+    url = f"{cloud.zone}/instances/vm-1/setLabels"
+    body = {"labelFingerprint": vm["labelFingerprint"], "labels": {"a": "B"}}
+
+    assert cloud.ask("POST", url, body).status_code == 400

@@ -19,7 +19,8 @@ from iris.emulator.compute.desk import (
 from iris.emulator.compute.disk_routes import add_disks, add_operations
 from iris.emulator.compute.places import add_places
 from iris.emulator.compute.records import Json, OperationRecord, VmRecord
-from iris.emulator.errors import missing
+from iris.emulator.errors import Refusal, missing
+from iris.emulator.labels import labels_from
 from iris.emulator.parts import Parts
 from iris.emulator.routes import Routes
 
@@ -121,7 +122,7 @@ def _vm_changes(routes: Blueprint, compute: Compute) -> None:
         with compute.lock:
             key, body = f"{project}/{zone}/{name}", body_of_request()
             require_current(body.get("labelFingerprint"), vms.get(key).labels_version)
-            return answer(changes.set_labels(key, dict(body.get("labels") or {})))
+            return answer(changes.set_labels(key, labels_from(body.get("labels"))))
 
     @routes.post(f"{VM}/setTags")
     def set_tags(project: str, zone: str, name: str) -> Any:
@@ -156,7 +157,7 @@ def _guests(routes: Blueprint, compute: Compute) -> None:
         with compute.lock:
             vm = compute.vms.get(f"{project}/{zone}/{name}")
         content = driver.serial(vm.id)
-        start = min(int(request.args.get("start") or 0), len(content))
+        start = min(_start_in(request.args.get("start", "")), len(content))
         path = f"{vm.path}/serialPort"
         body = {
             "kind": "compute#serialPortOutput",
@@ -168,6 +169,12 @@ def _guests(routes: Blueprint, compute: Compute) -> None:
         return jsonify(body)
 
     _guest_attributes(routes, compute)
+
+
+def _start_in(words: str) -> int:
+    if not (words or "0").isdecimal():
+        raise Refusal("invalid", f"Invalid value for field 'start': '{words}'.")
+    return int(words or 0)
 
 
 def _guest_attributes(routes: Blueprint, compute: Compute) -> None:

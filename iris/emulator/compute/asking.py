@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 import msgspec
 
 from iris.emulator.compute import catalogue
 from iris.emulator.compute.records import Json, VmRecord
 from iris.emulator.errors import Refusal, missing
+from iris.emulator.labels import labels_from
 
 _NAME = re.compile(r"[a-z]([-a-z0-9]{0,61}[a-z0-9])?")
+MOST_GB = 65_536  # of one disk
 MOST_BYTES = 512 * 1024  # of all metadata; one value has half of that
 
 
@@ -31,16 +34,13 @@ class DiskWish(msgspec.Struct, frozen=True):
 
 def read_vm(project: str, zone: str, body: Json) -> VmRecord:
     """The VM that a body asks for, without an id. Raises 400s and 404s."""
-    name = str(body.get("name", ""))
-    if not _NAME.fullmatch(name):
-        words = f"Invalid value for field 'resource.name': '{name}'."
-        raise Refusal("invalid", f"{words} Must be a match of regex '{_NAME.pattern}'")
+    name = name_from(body)
     machine_type = _last(body.get("machineType"))
     if catalogue.machine(machine_type) is None:
         path = f"projects/{project}/zones/{zone}/machineTypes/{machine_type}"
         raise missing(path)
-    interface = (body.get("networkInterfaces") or [{}])[0]
-    account = (body.get("serviceAccounts") or [{}])[0]
+    interface = _first(body, "networkInterfaces")
+    account = _first(body, "serviceAccounts")
     return VmRecord(
         id="",
         project=project,
@@ -51,7 +51,7 @@ def read_vm(project: str, zone: str, body: Json) -> VmRecord:
         wants_external=bool(interface.get("accessConfigs")),
         network=_below_project(interface.get("network"), "global/networks/default"),
         subnetwork=_below_project(interface.get("subnetwork"), ""),
-        labels=dict(body.get("labels") or {}),
+        labels=labels_from(body.get("labels")),
         metadata=read_metadata(body.get("metadata") or {}),
         tags=tuple((body.get("tags") or {}).get("items") or ()),
         account=str(account.get("email") or ""),
@@ -60,9 +60,30 @@ def read_vm(project: str, zone: str, body: Json) -> VmRecord:
     )
 
 
-def read_metadata(metadata: Json) -> dict[str, str]:
+def name_from(body: Json) -> str:
+    """The name of what is to be made. Raises a 400."""
+    name = str(body.get("name", ""))
+    if not _NAME.fullmatch(name):
+        raise _invalid("resource.name", name, f"a match of regex '{_NAME.pattern}'")
+    return name
+
+
+def size_from(value: object) -> int:
+    """Gigabytes of a disk, 10 where nobody says. Raises a 400."""
+    try:
+        size = int(str(value or 10))
+    except ValueError:
+        size = 0
+    if not 1 <= size <= MOST_GB:
+        raise _invalid("resource.sizeGb", value, f"1 to {MOST_GB}")
+    return size
+
+
+def read_metadata(metadata: Any) -> dict[str, str]:
     """Attributes from items. Raises a 400 for doubles, and for too much."""
-    items = metadata.get("items") or []
+    items = metadata.get("items") or [] if isinstance(metadata, dict) else None
+    if not isinstance(items, list) or not all(map(_is_item, items)):
+        raise _invalid("metadata", "", "items with a key each")
     values = {str(item["key"]): str(item.get("value", "")) for item in items}
     if len(values) != len(items):
         raise Refusal("invalid", "Invalid value for field 'metadata': duplicate keys")
@@ -84,7 +105,11 @@ def read_disks(body: Json) -> list[DiskWish]:
 
 def read_disk(disk: Json) -> DiskWish:
     """One disk as a body names it."""
+    if not isinstance(disk, dict):
+        raise _invalid("resource.disks", disk, "a list of objects")
     fresh = disk.get("initializeParams") or {}
+    if fresh.get("diskName"):
+        name_from({"name": fresh["diskName"]})
     source = _last(disk.get("source"))
     name = source or str(fresh.get("diskName") or "")
     image = str(fresh.get("sourceImage") or "")
@@ -92,14 +117,30 @@ def read_disk(disk: Json) -> DiskWish:
         source=source,
         name=name,
         device_name=str(disk.get("deviceName") or name),
-        size_gb=int(fresh.get("diskSizeGb") or disk.get("diskSizeGb") or 10),
+        size_gb=size_from(fresh.get("diskSizeGb") or disk.get("diskSizeGb")),
         type=_last(fresh.get("diskType")) or "pd-standard",
         image=catalogue.image_of(image) if image else "",
-        labels=dict(fresh.get("labels") or {}),
+        labels=labels_from(fresh.get("labels")),
         is_boot=bool(disk.get("boot")),
         auto_delete=bool(disk.get("autoDelete")),
         mode=str(disk.get("mode") or "READ_WRITE"),
     )
+
+
+def _is_item(item: object) -> bool:
+    return isinstance(item, dict) and isinstance(item.get("key"), str)
+
+
+def _first(body: Json, field: str) -> Json:
+    found = body.get(field) or [{}]
+    if not isinstance(found, list) or not isinstance(found[0], dict):
+        raise _invalid(f"resource.{field}", found, "a list of objects")
+    return found[0]
+
+
+def _invalid(field: str, value: object, wanted: str) -> Refusal:
+    words = f"Invalid value for field '{field}': '{value}'. Must be {wanted}."
+    return Refusal("invalid", words)
 
 
 def _scheduling(asked: Json) -> Json:

@@ -7,6 +7,7 @@ from typing import Any
 from flask import Blueprint, jsonify, request
 
 from iris.emulator.compute import views
+from iris.emulator.compute.asking import size_from
 from iris.emulator.compute.desk import (
     ZONE,
     Compute,
@@ -15,6 +16,7 @@ from iris.emulator.compute.desk import (
     body_of_request,
     require_current,
 )
+from iris.emulator.labels import labels_from
 
 DISK = f"{ZONE}/disks/<name>"
 
@@ -72,13 +74,13 @@ def _changes(routes: Blueprint, compute: Compute) -> None:
             key, body = f"{project}/{zone}/{name}", body_of_request()
             version = disks.get(key).labels_version
             require_current(body.get("labelFingerprint"), version)
-            return answer(disks.label(key, dict(body.get("labels") or {})))
+            return answer(disks.label(key, labels_from(body.get("labels"))))
 
     @routes.post(f"{DISK}/resize")
     def resize(project: str, zone: str, name: str) -> Any:
         compute.check(project, zone, "disks.resize")
         with compute.lock:
-            size = int(body_of_request().get("sizeGb") or 0)
+            size = size_from(body_of_request().get("sizeGb"))
             return answer(disks.resize(f"{project}/{zone}/{name}", size))
 
 

@@ -6,7 +6,7 @@ import itertools
 
 from msgspec.structs import replace
 
-from iris.emulator.compute.asking import DiskWish
+from iris.emulator.compute.asking import DiskWish, name_from, size_from
 from iris.emulator.compute.entries import entry_of_disk
 from iris.emulator.compute.operations import Operations
 from iris.emulator.compute.records import (
@@ -16,6 +16,7 @@ from iris.emulator.compute.records import (
     VmRecord,
 )
 from iris.emulator.errors import Refusal, missing, taken
+from iris.emulator.labels import labels_from
 from iris.emulator.parts import Parts
 from iris.emulator.past import Past
 
@@ -37,10 +38,10 @@ class Disks:
         disk = self.make(
             project,
             zone,
-            str(body.get("name", "")),
-            size_gb=int(body.get("sizeGb") or 10),
+            name_from(body),
+            size_gb=size_from(body.get("sizeGb")),
             type_=_last(body.get("type"), "pd-standard"),
-            labels=dict(body.get("labels") or {}),
+            labels=labels_from(body.get("labels")),
             image=str(body.get("sourceImage") or ""),
         )
         return self._done("insert", disk, request).name
