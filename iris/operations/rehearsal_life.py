@@ -14,7 +14,7 @@ from pathlib import Path
 import msgspec
 
 from iris.clock import Clock, RealClock
-from iris.errors import FellShort, IrisError
+from iris.errors import FellShort, IrisError, UsageError
 from iris.operations import rehearsal_faults, rehearsal_home, rehearsed
 from iris.operations.rehearsal_jobs import MOST_VMS
 from iris.operations.rehearsal_report import Report, report_of
@@ -99,6 +99,8 @@ def _live(life: Life, wanted: Wanted) -> None:
         life.work()
         life.lose_a_slice(wanted.seed)
         life.finish_work()
+    except UsageError:
+        raise  # a fault that cannot be planned is no broken promise
     except IrisError as error:
         life.note_trouble(error)
     life.look_back()

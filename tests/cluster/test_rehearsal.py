@@ -120,3 +120,16 @@ def test_an_emulator_is_found_again_and_says_where_it_answers(terminal):
     assert "stockout" in wrong
     assert "the emulator has ended" in ended
     eventually(lambda: processes_in(terminal.folder) == [])
+
+
+def test_a_fault_that_cannot_strike_is_told_in_one_line_and_nothing_is_left(terminal):
+    file = terminal.folder / "odd.yaml"
+    file.write_text("faults: [{kind: unavailable, verb: list, type: v6e-4}]")
+    words = ("--config", "eu-west4.yaml", "--faults", str(file))
+
+    said = terminal.refused("rehearse", *words, status=2)
+
+    (line,) = [li for li in said.splitlines() if "iris: " in li]
+    assert "only a create names a `type`" in line
+    assert "Promises" not in said
+    eventually(lambda: processes_in(terminal.folder) == [])
