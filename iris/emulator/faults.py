@@ -103,7 +103,7 @@ _REACH = {
     FaultKind.DEAD_WORKER: _Reach(_BOTH, _ONE_VM),
     FaultKind.PARTIAL_SLICE: _Reach(("tpu",), _ONE_VM),
     FaultKind.NO_INDEX: _Reach(("tpu",), _ONE_VM),
-    FaultKind.LATE_METADATA: _Reach(("tpu", "compute", "metadata"), _ONE_VM),
+    FaultKind.LATE_METADATA: _Reach(_BOTH, _ONE_VM),
     FaultKind.METADATA_UNAVAILABLE: _Reach(("metadata",), ("zone", "type", "name")),
     FaultKind.SSH_CUT: _LIVING,
     FaultKind.PULL_DENIED: _Reach(("docker",), ("zone", "type", "name")),

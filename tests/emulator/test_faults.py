@@ -32,6 +32,7 @@ def clock() -> VirtualClock:
         ({"kind": "stale-list", "type": "v6e-4"}, "`type` names nothing here"),
         ({"kind": "stockout", "verb": "list"}, "`verb: list` fits none of create"),
         ({"kind": "unavailable", "api": "docker"}, "fits none of compute, tpu"),
+        ({"kind": "late-metadata", "api": "metadata"}, "fits none of compute, tpu"),
         ({"kind": "unavailable", "status": 418}, "`status: 418` is none of"),
         ({"kind": "pull-fails", "after": 9, "until": 5}, "is over before `after: 9`"),
         (
