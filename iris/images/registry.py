@@ -82,7 +82,7 @@ class LocalRegistry:
         self.folder.mkdir(parents=True, exist_ok=True)
         self._hold()
         try:
-            self._end_former()
+            self.end_former()
             self._wait_for_answer(self._launch(program))
         except BaseException:  # whoever is interrupted leaves no process either
             self.stop()
@@ -142,7 +142,7 @@ class LocalRegistry:
             ) from None
         self._lock = lock
 
-    def _end_former(self) -> None:
+    def end_former(self) -> None:
         """The one of somebody who was killed: nobody else would end it."""
         with suppress(OSError, msgspec.MsgspecError):
             content = self._running_file.read_bytes()

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
+from iris.clock import Clock
 from iris.images.base import make_base
 from iris.images.engine import Engine
+from iris.images.loops import release_loop_device
+from iris.images.registry import LocalRegistry
 
+LABEL = "iris-emulator"  # of containers and networks: the folder of whose they are
 VM_IMAGE = "iris-vm:bookworm"
 PACKAGES = (
     "ca-certificates",
@@ -25,3 +30,21 @@ PACKAGES = (
 def ensure_vm_image(engine: Engine, say: Callable[[str], None]) -> None:
     """Make it where the engine has none. Raises NotFound, EngineFailed."""
     make_base(engine, say, name=VM_IMAGE, packages=PACKAGES)
+
+
+def containers_of(engine: Engine, folder: str) -> list[str]:
+    """The VMs of an emulator, whether they run or not."""
+    wanted = f"label={LABEL}={folder}"
+    return engine.try_("ps", "--all", "--quiet", "--filter", wanted).out.split()
+
+
+def end_vms(engine: Engine, folder: Path, clock: Clock) -> None:
+    """What an emulator left that was killed: VMs, network, disks, registry."""
+    for container in containers_of(engine, str(folder)):
+        engine.try_("rm", "--force", "--volumes", container)
+    wanted = f"label={LABEL}={folder}"
+    for name in engine.try_("network", "ls", "--quiet", "--filter", wanted).out.split():
+        engine.try_("network", "rm", name)
+    for disk in (folder / "disks").glob("*"):
+        release_loop_device(disk)
+    LocalRegistry(clock, folder / "registry").end_former()

@@ -34,6 +34,12 @@ class Wanted(msgspec.Struct, frozen=True):
     html: str = ""  # where the page goes
     wait: float = 900.0
 
+    @property
+    def validates(self) -> bool:
+        """Faults strike the work that is made to survive them, not a validation."""
+        given = self.circumstances
+        return given.vms == "docker" and not given.faults
+
 
 def plan_rehearsal(wanted: Wanted) -> tuple[str, ...]:
     """What `rehearse` would do."""
@@ -50,6 +56,7 @@ def plan_rehearsal(wanted: Wanted) -> tuple[str, ...]:
         f"start an emulator of project {project} in {', '.join(zones)}",
         *(f"plan the fault {fault.get('kind')}" for fault in faults),
         f"start cluster {session.cluster} in it",
+        *(["validate a slice"] if wanted.validates else []),
         *(f"run a job on {kind}" for kind in dict.fromkeys(kinds)),
         "take a slice away while it works, and see the work begin again elsewhere",
         "clean up, and end the emulator with all in it",
@@ -96,6 +103,8 @@ def write_page(report: Report, wanted: Wanted) -> Path:
 def _live(life: Life, wanted: Wanted) -> None:
     try:
         life.boot(wanted.circumstances)
+        if wanted.validates:
+            life.validate()
         life.work()
         life.lose_a_slice(wanted.seed)
         life.finish_work()

@@ -15,7 +15,14 @@ from iris.clock import Clock
 from iris.domain.events import Event
 from iris.domain.views import JobView, TaskView
 from iris.errors import IrisError, Late
-from iris.operations import cleanup, cluster, rehearsal_faults, rehearsed, rehearsing
+from iris.operations import (
+    cleanup,
+    cluster,
+    rehearsal_faults,
+    rehearsed,
+    rehearsing,
+    validate,
+)
 from iris.operations.rehearsal_boots import BootWatcher
 from iris.operations.rehearsal_jobs import (
     WorkPlace,
@@ -79,6 +86,13 @@ class Life:
         self._session = open_session(self._session.config_path, clock=self._clock)
         self._is_up = True
         self._boots.begin(self._session)
+
+    def validate(self) -> None:
+        """Real work over every VM of a slice, where the images are real ones."""
+        left = max(self._until - self._clock.now(), 1.0)
+        validated = validate.validate(self._session, self._say, wait=left)
+        validate.require_sound(validated)
+        self._say(f"validated on {validated.tpu_type or 'plain VMs'}")
 
     def work(self) -> None:
         """Submit everything, and wait until all that stays runs."""

@@ -22,6 +22,8 @@ from iris.client.admin import Admin
 from iris.clock import Clock, RealClock
 from iris.errors import FellShort, IrisError, Late, NotThere, UsageError
 from iris.files import make_private
+from iris.images.engine import Engine
+from iris.images.vm import end_vms
 from iris.paths import iris_home
 from iris.providers._processes import reap, start_detached
 
@@ -144,6 +146,8 @@ def stop(say: Say, clock: Clock | None = None) -> bool:
     if found is not None and found.is_alive:
         say("ending the emulator and every VM in it")
         _end(found, clock)
+    if found is not None and found.vms == "docker":
+        end_vms(Engine(), emulator_folder(), clock)
     is_ended = found is not None
     reap()
     _confirm_nothing_lives(clock)
@@ -174,6 +178,8 @@ def _started(folder: Path, wanted: Wanted, clock: Clock) -> Emulator:
     while (up := find()) is None:
         reap()
         if processes.started_at(pid) is None:
+            if wanted.vms == "docker":
+                end_vms(Engine(), folder, clock)
             raise FellShort(f"the emulator ended: {_last_words(log, log_from)}")
         if clock.now() > until:
             processes.send(pid)

@@ -2,29 +2,73 @@
 
 from __future__ import annotations
 
+import json
+import os
+import signal
 import subprocess
 
 import pytest
+import requests
 
 from iris.images.engine import Engine
+from iris.images.vm import LABEL
+from tests.support.eventually import eventually
+from tests.support.killing import OWNER, emulator
+from tests.support.machine import processes_in
 from tests.support.rehearsals import rehearse
 from tests.support.terminal import Terminal
 
-pytestmark = [pytest.mark.docker, pytest.mark.heavy, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.docker, pytest.mark.timeout(600)]
 
 
-def test_the_production_file_rehearses_on_the_images_that_it_names(
-    engine: Engine, tmp_path
-):
-    terminal = Terminal(tmp_path)
+@pytest.fixture
+def terminal(engine: Engine, tmp_path):
+    """Somebody with an engine; at the end nothing of theirs is in it."""
+    yield Terminal(tmp_path)
+    for what in ("ps --all", "network ls"):
+        words = (*what.split(), "--filter", f"label={LABEL}", "--quiet")
+        shown = engine.run(*words, about="")
+        assert not [
+            i
+            for i in shown.split()
+            if str(tmp_path)
+            in engine.run(*("inspect", "--format", "{{json .}}", i), about="")
+        ]
+    words = ["losetup", "-a"]
+    loops = subprocess.run(words, capture_output=True, text=True, check=True)
+    assert str(tmp_path) not in loops.stdout
+    eventually(lambda: processes_in(tmp_path) == [])
 
+
+@pytest.mark.heavy
+def test_the_production_file_rehearses_on_the_images_that_it_names(terminal):
     report = rehearse(terminal, "eu-west4.yaml", "--vms", "docker")
 
     kept = {each["name"] for each in report["promises"] if each["is_kept"]}
     assert {"jobs succeeded", "nothing is left", "no run was doubled"} <= kept
-    shown = engine.run("ps", "-aq", "--filter", "ancestor=iris-vm:bookworm", about="")
-    assert shown == ""
-    loops = subprocess.run(
-        ["losetup", "-a"], capture_output=True, text=True, check=True
-    )
-    assert str(tmp_path) not in loops.stdout
+
+
+def test_an_emulator_that_was_killed_leaves_no_vm_to_whoever_ends_it(terminal, engine):
+    started = json.loads(terminal.ok("rehearse.start", "--vms", "docker", "--json"))
+    zone = f"projects/{started['project']}/zones/{started['zone']}"
+    disk = {"name": "kept", "sizeGb": "10"}
+    body = {
+        "name": "vm-1",
+        "machineType": f"zones/{started['zone']}/machineTypes/e2-small",
+        "disks": [
+            {"boot": True, "initializeParams": {}},
+            {"initializeParams": {"diskName": "kept", **disk}, "deviceName": "kept"},
+        ],
+        "networkInterfaces": [{}],
+    }
+    url = f"{started['compute_url']}{zone}/instances"
+    requests.post(url, json=body, headers=OWNER, timeout=10).raise_for_status()
+    label = f"label={LABEL}={terminal.home / 'emulator'}"
+    shown = ("ps", "--quiet", "--filter", label)
+    eventually(lambda: engine.run(*shown, about="") != "", within=30.0)
+    os.kill(emulator(terminal)["pid"], signal.SIGKILL)
+
+    terminal.ok("rehearse.stop")
+
+    assert engine.run("ps", "--all", "--quiet", "--filter", label, about="") == ""
+    assert engine.run("network", "ls", "--quiet", "--filter", label, about="") == ""

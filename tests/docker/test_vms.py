@@ -12,10 +12,10 @@ import pytest
 from iris.clock import RealClock
 from iris.domain.endpoints import Endpoints
 from iris.emulator.docker.driver import DockerDriver
-from iris.emulator.docker.engine import LABEL
 from iris.emulator.faults import Fault, FaultKind, Faults
 from iris.emulator.machines import Disk, Vm
 from iris.images.engine import Engine
+from iris.images.vm import LABEL
 from tests.support.eventually import eventually
 
 pytestmark = pytest.mark.docker
@@ -47,7 +47,7 @@ class Cloud:
     def vm(self, number: int = 1, **words: Any) -> Vm:
         internal, external = self.driver.take_address(str(number))
         ordinary: dict[str, Any] = {
-            "id": f"{abs(hash(self.folder)) % 10**9}{number}",
+            "id": str(number),
             "name": f"vm-{number}",
             "project": "a-project",
             "project_number": 42,
@@ -68,8 +68,11 @@ class Cloud:
     def console(self, vm: Vm) -> str:
         return self.driver.serial(vm.id).decode()
 
+    def name(self, vm: Vm) -> str:
+        return f"{self.driver.network_name}-{vm.id}"
+
     def inside(self, vm: Vm, *words: str) -> str:
-        said = self.driver.containers.execute(f"iris-vm-{vm.id}", *words)
+        said = self.driver.containers.execute(self.name(vm), *words)
         return said.out + said.err
 
 
@@ -103,6 +106,21 @@ def test_a_vm_runs_its_startup_script_at_every_boot(cloud: Cloud) -> None:
     assert words in first
     assert cloud.console(vm).count(words) == 2
     assert cloud.driver.running() == {vm.id}
+
+
+def test_vms_of_two_emulators_never_meet(cloud: Cloud, tmp_path: Path) -> None:
+    other = Cloud(tmp_path / "other")
+    try:
+        ours = cloud.boot(cloud.vm(attributes={"startup-script": SAY_WHO}))
+        theirs = other.boot(
+            other.vm(attributes={"startup-script": "#!/bin/sh\nexit 3"})
+        )
+
+        assert ours.id == theirs.id
+        assert "exit status 0" in cloud.console(ours)
+        assert "exit status 3" in other.console(theirs)
+    finally:
+        other.driver.close(end_all=True)
 
 
 def test_a_persistent_disk_outlives_its_vm(cloud: Cloud) -> None:
@@ -190,7 +208,7 @@ def test_an_engine_inside_runs_what_asks_for_more_than_a_vm_has_here(
 ) -> None:
     vm = cloud.boot(cloud.vm())
     save = (
-        f"docker save iris-base:bookworm | docker exec -i iris-vm-{vm.id} docker load"
+        f"docker save iris-base:bookworm | docker exec -i {cloud.name(vm)} docker load"
     )
     subprocess.run(["sh", "-c", save], check=True, capture_output=True)
 
@@ -208,5 +226,5 @@ def test_a_preempted_vm_is_told_and_then_cut(cloud: Cloud) -> None:
 
     cloud.driver.stop(vm.id, notice=0.5, preempted=True)
 
-    eventually(lambda: cloud.driver.containers.pid(f"iris-vm-{vm.id}") == 0)
+    eventually(lambda: cloud.driver.containers.pid(cloud.name(vm)) == 0)
     assert cloud.driver.running() == frozenset()

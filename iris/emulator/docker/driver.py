@@ -11,13 +11,14 @@ from pathlib import Path
 
 from iris.clock import Clock
 from iris.domain.endpoints import Endpoints
-from iris.emulator.docker.engine import Containers, release_loop_device
+from iris.emulator.docker.engine import Containers
 from iris.emulator.docker.machine import DockerMachine
 from iris.emulator.docker.network import ContainerNetwork
 from iris.emulator.docker.relay import Relays
 from iris.emulator.faults import Faults
 from iris.emulator.machines import Vm
 from iris.images.engine import Engine
+from iris.images.loops import release_loop_device
 from iris.images.registry import LocalRegistry
 from iris.images.vm import ensure_vm_image
 

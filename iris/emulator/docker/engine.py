@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
 import msgspec
@@ -11,9 +10,8 @@ import msgspec
 from iris.emulator.docker.pulls import ADDRESS, registry_names
 from iris.emulator.machines import Vm
 from iris.images.engine import Engine, Said
-from iris.images.vm import VM_IMAGE
+from iris.images.vm import LABEL, VM_IMAGE, containers_of
 
-LABEL = "iris-emulator"  # its folder: whose the container is
 # What an engine inside needs, and no more: SYS_RESOURCE is not to be had everywhere.
 CAPABILITIES = (
     "SYS_ADMIN",
@@ -83,9 +81,7 @@ class Containers:
 
     def of(self, folder: str) -> list[str]:
         """All of an emulator."""
-        wanted = f"label={LABEL}={folder}"
-        said = self._look("ps", "--all", "--quiet", "--filter", wanted)
-        return said.out.split()
+        return containers_of(self._engine, folder)
 
     def _look(self, *words: str) -> Said:
         return self._engine.try_(*words)
@@ -118,32 +114,3 @@ def _creation(vm: Vm, place: Place) -> list[str]:
     for key, value in variables.items():
         words += ["--env", f"{key}={value}"]
     return [*words, VM_IMAGE, "/usr/local/sbin/iris-vm"]
-
-
-def loop_device(file: Path, size: int) -> str:
-    """The block device that a file is, made where it is none. Raises OSError."""
-    if not file.exists():
-        file.parent.mkdir(parents=True, exist_ok=True)
-        with file.open("wb") as made:
-            made.truncate(size)
-    found = _losetup("--associated", str(file), "--noheadings", "--output", "NAME")
-    return found or _losetup("--find", "--show", str(file))
-
-
-def release_loop_device(file: Path) -> None:
-    """The file is a file again."""
-    for device in _losetup(
-        "--associated", str(file), "--noheadings", "--output", "NAME"
-    ).split():
-        _losetup("--detach", device)
-
-
-def _losetup(*words: str) -> str:
-    return _said(["losetup", *words]).strip()
-
-
-def _said(words: Sequence[str]) -> str:
-    ran = subprocess.run(words, capture_output=True, text=True, check=False)
-    if ran.returncode != 0:
-        raise OSError(ran.returncode, ran.stderr.strip() or words[0])
-    return ran.stdout

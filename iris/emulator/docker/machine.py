@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 from iris.clock import Clock
 from iris.domain.endpoints import Endpoints
-from iris.emulator.docker.engine import Containers, Place, loop_device
+from iris.emulator.docker.engine import Containers, Place
 from iris.emulator.docker.inside import listen_inside
 from iris.emulator.docker.pulls import ADDRESS as REGISTRY_ADDRESS
 from iris.emulator.docker.pulls import PORT as REGISTRY_PORT
@@ -23,6 +23,7 @@ from iris.emulator.machines import Vm
 from iris.emulator.process.kept import Kept
 from iris.emulator.process.metadata import MetadataServer
 from iris.errors import IrisError
+from iris.images.loops import loop_device
 
 METADATA = ("169.254.169.254", 80)
 DISK_BYTES = 10 * 1024**3  # of a persistent disk; sparse
@@ -65,8 +66,8 @@ class DockerMachine:
 
     @property
     def container(self) -> str:
-        """The name of its container."""
-        return f"iris-vm-{self.vm.id}"
+        """The name of its container: another emulator has VMs of the same numbers."""
+        return f"{self._around.network_name}-{self.vm.id}"
 
     # -- what is asked ---------------------------------------------------------------
 

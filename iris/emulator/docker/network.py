@@ -9,6 +9,7 @@ from pathlib import Path
 from iris.emulator.process.network import Network
 from iris.errors import OutOfCapacity
 from iris.images.engine import Engine
+from iris.images.vm import LABEL
 
 TRIES = 50
 _FIRST = "10.164"  # as the networks of Google's europe-west4 begin
@@ -59,7 +60,13 @@ class ContainerNetwork:
         return said.out.strip().rpartition(".")[0] if said.status == 0 else ""
 
     def _made(self) -> str:
-        words = ("network", "create", "--internal", "--label", "iris-emulator=network")
+        words = (
+            "network",
+            "create",
+            "--internal",
+            "--label",
+            f"{LABEL}={self._folder}",
+        )
         refusal = ""
         for _ in range(TRIES):
             subnet = f"{_FIRST}.{secrets.randbelow(256)}"

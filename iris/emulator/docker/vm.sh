@@ -112,7 +112,8 @@ run_startup_script() {
     script="$(mktemp)"
     if metadata instance/attributes/startup-script >"$script"; then
         chmod 700 "$script"
-        env -u HOME "$script" </dev/null 2>&1 | sed -u "s/^/$runner startup-script: /"
+        env -u HOME "$script" </dev/null 2>&1 |
+            sed -u "s/^/$runner startup-script: /" | tee -a /var/log/syslog
         status="${PIPESTATUS[0]}"
         echo "$runner startup-script exit status $status"
     fi
