@@ -8,7 +8,7 @@ from iris.emulator.core import Core
 
 
 class Limit(msgspec.Struct, frozen=True):
-    """So much of a quota in a zone; an empty zone means every one."""
+    """So much of a quota in a zone (CPUS: a region); an empty zone means every one."""
 
     project: str
     quota: str

@@ -10,6 +10,7 @@ from iris.emulator.compute.asking import DiskWish, read_disks, read_vm
 from iris.emulator.compute.disks import Disks
 from iris.emulator.compute.entries import entry_of_vm
 from iris.emulator.compute.operations import Operations
+from iris.emulator.compute.quotas import exceeded, require_cpus
 from iris.emulator.compute.records import (
     Attached,
     Goal,
@@ -17,7 +18,7 @@ from iris.emulator.compute.records import (
     OperationRecord,
     VmRecord,
 )
-from iris.emulator.errors import Refusal, missing, taken
+from iris.emulator.errors import missing, taken
 from iris.emulator.faults import Fault, FaultKind
 from iris.emulator.machines import Disk, Vm
 from iris.emulator.parts import Parts
@@ -91,9 +92,8 @@ class Vms:
         if self._shelf.find(vm.key) is not None:
             raise taken(vm.path)
         if self._take(vm, FaultKind.QUOTA) is not None:
-            region = zone.rpartition("-")[0]
-            words = f"Quota 'CPUS' exceeded.  Limit: 24.0 in region {region}."
-            raise Refusal("quota", words)
+            raise exceeded(vm)
+        require_cpus(self._parts.quota, vm, self._shelf)
         account = vm.account
         if account == "default":
             account = self._parts.projects.default_account(project)
