@@ -94,10 +94,6 @@ class Machine:
         self._work.submit(self._guarded, self._stop, 0.0)
         self._work.submit(self._guarded, self._boot)
 
-    def maintain(self, event: str) -> None:
-        """Show it."""
-        self.guest.maintain(event)
-
     def kill_processes(self) -> None:
         """All in it dies."""
         self._work.submit(self._guarded, self._end_processes)
