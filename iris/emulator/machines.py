@@ -52,6 +52,9 @@ class Driver(Protocol):
         Raises OutOfCapacity when the network is full.
         """
 
+    def renew_address(self, vm_id: str) -> str:
+        """Another external address, as a VM has after it was off."""
+
     def boot(self, vm: Vm) -> None:
         """Start it, and run its startup script; nothing if it runs."""
 

@@ -96,6 +96,26 @@ def test_what_is_being_deleted_is_not_stopped_any_more(cloud: Cloud):
     assert answer.json()["error"]["errors"][0]["reason"] == "resourceNotReady"
 
 
+def addresses(cloud: Cloud) -> tuple[str, str]:
+    interface = get(cloud)["networkInterfaces"][0]
+    return interface["networkIP"], interface["accessConfigs"][0]["natIP"]
+
+
+def test_a_vm_that_is_started_again_has_another_external_address(cloud: Cloud):
+    running(cloud)
+    internal, external = addresses(cloud)
+    cloud.ask("POST", f"{cloud.zone}/instances/vm-1/stop")
+    eventually(lambda: get(cloud)["status"] == "TERMINATED")
+
+    cloud.ask("POST", f"{cloud.zone}/instances/vm-1/start")
+
+    eventually(lambda: get(cloud)["status"] == "RUNNING")
+    now = addresses(cloud)
+    assert now[0] == internal
+    assert now[1] != external
+    assert next(iter(cloud.driver.up.values())).external_ip == now[1]
+
+
 # -- restarts of the emulator --------------------------------------------------------
 
 

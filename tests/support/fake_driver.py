@@ -35,6 +35,10 @@ class FakeDriver:
         place = self._places[vm_id]
         return f"127.9.0.{2 + place}", f"127.9.0.{130 + place}"
 
+    def renew_address(self, vm_id: str) -> str:
+        self._last += 1
+        return f"127.9.0.{130 + self._last}"
+
     def boot(self, vm: Vm) -> None:
         self.calls.append(("boot", vm.id))
         self.up[vm.id] = vm

@@ -46,8 +46,11 @@ class Power:
         if vm.status == "RUNNING":
             self._operations.end(operation.name)
         else:
+            changes = {"status": "STAGING"}
+            if vm.external_ip and vm.status != "SUSPENDED":
+                changes["external_ip"] = self._core.driver.renew_address(vm.id)
             delay = self._core.delays.vm_staging
-            self._vms.go(vm, Goal.RUNNING, operation, delay, status="STAGING")
+            self._vms.go(vm, Goal.RUNNING, operation, delay, **changes)
         return operation
 
     def reset(self, key: str) -> OperationRecord:

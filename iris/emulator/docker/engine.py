@@ -107,7 +107,6 @@ def _creation(vm: Vm, place: Place) -> list[str]:
         words += ["--device", f"{device}:/dev/disk/by-id/google-{name}"]
     registries = " ".join(registry_names())
     variables = {
-        "IRIS_VM_EXTERNAL_IP": vm.external_ip,
         "IRIS_VM_REGISTRIES": registries,
         **place.variables,
     }

@@ -37,6 +37,10 @@ class ContainerNetwork:
         internal, external = (self._inside(address) for address in ours)
         return internal, external
 
+    def renew(self, vm_id: str) -> str:
+        """Another external address, where one is free."""
+        return self._inside(self._own.renew(vm_id))
+
     def has(self, address: str) -> bool:
         """Is it an address of this network?"""
         return address.rpartition(".")[0] == self.subnet

@@ -42,10 +42,8 @@ EOS
     chmod 755 "$1"
 }
 
-# -- the network: the metadata server's address, and the one that the internet sees
+# -- the network: the metadata server's address
 ip address replace 169.254.169.254/32 dev lo
-[ -n "${IRIS_VM_EXTERNAL_IP:-}" ] &&
-    ip address replace "$IRIS_VM_EXTERNAL_IP/32" dev eth0
 
 # -- the engine; what a cut left behind names processes that are no more
 rm -f /var/run/docker.pid /run/docker/containerd/containerd.pid
@@ -64,6 +62,9 @@ getent group google-sudoers >/dev/null || groupadd google-sudoers
 /usr/sbin/sshd -o UsePAM=no -o PasswordAuthentication=no -o MaxStartups=100
 
 until metadata instance/id >/dev/null; do sleep 0.2; done
+# the address that the internet sees is another after each time that the VM was off
+outside="$(metadata instance/network-interfaces/0/access-configs/0/external-ip)"
+[ -n "$outside" ] && ip address replace "$outside/32" dev eth0
 
 accounts() {
     local user key home

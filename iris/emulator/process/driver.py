@@ -35,6 +35,10 @@ class ProcessDriver(Fleet[Machine]):
         """An internal and an external address, the same again for the same id."""
         return self.network.take(vm_id)
 
+    def renew_address(self, vm_id: str) -> str:
+        """Another external address, as a VM has after it was off."""
+        return self.network.renew(vm_id)
+
     def way_to(self, address: str, port: int) -> tuple[str, int] | None:
         """Where a VM's port is dialled from this machine, None for no VM of ours."""
         if address.rpartition(".")[0] != self.network.prefix:

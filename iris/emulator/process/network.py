@@ -23,6 +23,7 @@ class _Kept(msgspec.Struct):
 
     network: str  # "127.x.y"
     place_by_vm: dict[str, int] = {}
+    outside_by_vm: dict[str, int] = {}  # the place of its external address
 
 
 class Network:
@@ -52,20 +53,35 @@ class Network:
                 if not free:
                     raise OutOfCapacity(f"the network has {MOST} VMs, and no more room")
                 places[vm_id] = min(free)
+                self._kept.outside_by_vm[vm_id] = min(self._free_outside())
                 self._save()
-            place = places[vm_id]
+            place, outside = places[vm_id], self._kept.outside_by_vm[vm_id]
         internal = f"{self.prefix}.{FIRST_INTERNAL + place}"
-        return internal, f"{self.prefix}.{FIRST_EXTERNAL + place}"
+        return internal, f"{self.prefix}.{FIRST_EXTERNAL + outside}"
+
+    def renew(self, vm_id: str) -> str:
+        """Another external address, as a VM has after it was off, where one is free."""
+        with self._lock:
+            outside = self._kept.outside_by_vm
+            free = self._free_outside()
+            if vm_id in outside and free:
+                outside[vm_id] = min(free)
+                self._save()
+        return self.take(vm_id)[1]
 
     def release(self, vm_id: str) -> None:
         """The addresses may be another's from now on."""
         with self._lock:
+            self._kept.outside_by_vm.pop(vm_id, None)
             if self._kept.place_by_vm.pop(vm_id, None) is not None:
                 self._save()
 
     def close(self) -> None:
         """Another emulator may take the network."""
         self._socket.close()
+
+    def _free_outside(self) -> set[int]:
+        return set(range(MOST)) - set(self._kept.outside_by_vm.values())
 
     def _former(self) -> _Kept | None:
         try:
