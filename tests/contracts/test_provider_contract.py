@@ -223,7 +223,7 @@ def test_a_controllers_boot_log_is_empty_before_it_and_says_something_after(clou
     provider.create_controller(cloud.controller_request())
     health_of(provider)
 
-    assert provider.read_boot_log() != ""
+    eventually(lambda: provider.read_boot_log() != "")
 
 
 # What is left
