@@ -194,6 +194,7 @@ def test_a_preempted_vm_says_so_at_once_and_its_attempts_are_losses(cloud_vm, cl
 def test_a_move_to_another_machine_is_no_end(cloud_vm, cloud):
     cloud_vm.controller.run("a-1", "sleep", "1000")
     cloud_vm.is_running("a-1")
+    eventually(lambda: cloud.asked["maintenance-event"] >= 2)  # it waits for a change
 
     cloud.set("maintenance-event", "MIGRATE_ON_HOST_MAINTENANCE")
     eventually(lambda: cloud.asked["maintenance-event"] >= 3)
