@@ -53,8 +53,9 @@ class Asking:
 
     def may_ask(self, verb: str, name: str) -> bool:
         """Is nothing under way about the slice, and the last answer old enough?"""
-        # a deletion waits for the answer of the creation that it undoes
-        verbs = (CREATE, DELETE, ANNOUNCE, WATCH)
+        # a deletion waits for the answer of the creation that it undoes; for one of a
+        # mere question it does not
+        verbs = {CREATE, DELETE, ANNOUNCE, verb}
         if any(self._calls.is_under_way(f"{each} {name}") for each in verbs):
             return False
         asked = self._asked.get((verb, name))

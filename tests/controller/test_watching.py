@@ -87,3 +87,15 @@ def test_tasks_of_a_preempted_slice_wait_for_no_second_listing(cluster: Cluster)
         assert tables.tasks[job.uid].counts() == {TaskState.PENDING: 1}
         assert tables.live_of_slice(row.name) == []
     assert row.name in cluster.cloud.slices
+
+
+def test_a_deletion_does_not_wait_for_the_answer_of_a_question(cluster: Cluster):
+    name = a_slice_that_comes(cluster)
+    cluster.turn(after=INTERVAL)
+    assert list(cluster.calls.waiting) == [f"watch {name}"]
+
+    cluster.fleet.state.drain_cluster("ada")
+    cluster.turn()
+    cluster.turn()
+
+    assert f"delete {name}" in cluster.calls.waiting
