@@ -6,33 +6,15 @@ import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from pathlib import Path
-from typing import Generic, Protocol, TypeVar
+from typing import Generic, TypeVar
 
 from iris.clock import Clock
 from iris.domain.endpoints import Endpoints
 from iris.emulator.faults import Faults
-from iris.emulator.guest import Guest
+from iris.emulator.machine import Machine
 from iris.emulator.machines import Vm
 
 Mint = Callable[[str, tuple[str, ...], str], tuple[str, float]]
-
-
-class Machine(Protocol):
-    """One VM; what is asked of it is done in order, on a thread of its own."""
-
-    vm: Vm
-    guest: Guest
-    is_up: bool
-
-    def boot(self) -> None: ...
-    def take_up(self) -> None: ...
-    def update(self, vm: Vm) -> None: ...
-    def stop(self, notice: float, preempted: bool) -> None: ...
-    def reset(self) -> None: ...
-    def kill_processes(self) -> None: ...
-    def delete(self, then: Callable[[], None]) -> None: ...
-    def close(self) -> None: ...
-    def serial(self) -> bytes: ...
 
 
 M = TypeVar("M", bound=Machine)

@@ -15,12 +15,12 @@ from iris.domain.jobs import Constraints, JobSpec
 from iris.domain.resources import Resources
 from iris.domain.states import TaskState
 from iris.domain.views import JobView, TaskView
+from iris.images.vm import SHARED, SHARED_NAME
 from iris.operations import rehearsing
 from iris.operations.rehearsal_report import Run
 from iris.operations.rehearsing import Emulator
 
 STAYER = Path(validation.__file__).with_name("stayer.py")
-SHARED = "/var/cache/iris/rehearsal"  # what every container of a rehearsal has
 MOST_VMS = 16  # VMs of one slice that this machine is asked to be
 GB = 1_000_000_000
 
@@ -46,7 +46,7 @@ def place_of(emulator: Emulator, home: Path) -> WorkPlace:
     if emulator.vms == "process":
         return WorkPlace(home, str(home))
     command = ("python", "-I", "-m", "iris.validation.stayer")
-    return WorkPlace(rehearsing.emulator_folder() / "shared", SHARED, command)
+    return WorkPlace(rehearsing.emulator_folder() / SHARED_NAME, SHARED, command)
 
 
 def work_for(groups: Sequence[ScaleGroup], place: WorkPlace) -> Work:

@@ -203,6 +203,44 @@ def test_what_is_pulled_needs_a_token_and_may_be_denied(cloud: Cloud) -> None:
     assert "denied" in denied
 
 
+def test_ssh_of_a_vm_is_cut_and_counted(cloud: Cloud, tmp_path: Path) -> None:
+    key = tmp_path / "key"
+    words = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(key)]
+    subprocess.run(words, check=True)
+    line = f"ada:{key.with_suffix('.pub').read_text().strip()}"
+    vm = cloud.boot(cloud.vm(attributes={"ssh-keys": line}))
+    ssh = ["ssh", "-i", str(key), "-o", "BatchMode=yes", "-o", "LogLevel=ERROR"]
+    ssh += ["-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null"]
+    words = [*ssh, f"ada@{vm.external_ip}", "echo in; exec sleep 1000"]
+
+    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as held:
+        assert held.stdout
+        assert held.stdout.readline() == "in\n"
+        assert cloud.driver.cut_ssh(vm.id) > 0
+        assert held.wait(BOOT) != 0
+
+    assert cloud.driver.cut_ssh() == 0
+
+
+def test_what_dies_in_a_vm_leaves_it_counted_as_running(cloud: Cloud) -> None:
+    vm = cloud.boot(cloud.vm())
+
+    cloud.driver.kill_processes(vm.id)
+
+    eventually(lambda: cloud.driver.containers.pid(cloud.name(vm)) == 0)
+    assert cloud.driver.running() == {vm.id}
+
+
+def test_late_metadata_delays_what_the_script_says(cloud: Cloud) -> None:
+    vm = cloud.vm(attributes={"startup-script": SAY_WHO}, metadata_delay=3600.0)
+    cloud.driver.boot(vm)
+    eventually(lambda: cloud.inside(vm, "pgrep", "sshd").strip().isdigit(), within=BOOT)
+
+    asked = ("curl", "-s", "-m", "1", "http://metadata.google.internal/")
+    assert cloud.inside(vm, *asked) == ""
+    assert "startup-script" not in cloud.console(vm)
+
+
 def test_an_engine_inside_runs_what_asks_for_more_than_a_vm_has_here(
     cloud: Cloud, engine: Engine
 ) -> None:
@@ -226,5 +264,6 @@ def test_a_preempted_vm_is_told_and_then_cut(cloud: Cloud) -> None:
 
     cloud.driver.stop(vm.id, notice=0.5, preempted=True)
 
+    eventually(lambda: "bye" in cloud.console(vm).splitlines())
     eventually(lambda: cloud.driver.containers.pid(cloud.name(vm)) == 0)
     assert cloud.driver.running() == frozenset()

@@ -86,3 +86,12 @@ def test_slices_and_queued_resources_of_gcloud_come_and_go(gcloud: Gcloud):
     assert "s-1" in listed
     assert waiting.strip().endswith("q-1")
     assert gcloud("tpus", "tpu-vm", "list", ZONE, "--format=value(name)") == ""
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="gcloud dials port 22, root's to bind")
+def test_gcloud_lets_somebody_in_by_a_key_of_the_project(gcloud: Gcloud):
+    gcloud(*("instances", "create", "vm-1", ZONE, "--machine-type=n2-standard-4"))
+
+    words = ("ssh", "ada@vm-1", ZONE, "--quiet", "--command=echo the VM is $((40 + 2))")
+
+    assert gcloud(*words).splitlines()[-1] == "the VM is 42"

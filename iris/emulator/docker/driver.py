@@ -18,7 +18,7 @@ from iris.emulator.machines import Vm
 from iris.images.engine import Engine
 from iris.images.loops import release_loop_device
 from iris.images.registry import LocalRegistry
-from iris.images.vm import ensure_vm_image
+from iris.images.vm import SHARED_NAME, ensure_vm_image
 
 Say = Callable[[str], None]
 
@@ -34,7 +34,7 @@ class DockerDriver(Fleet[DockerMachine]):
         ensure_vm_image(engine, say)
         super().__init__(folder, clock)
         self.containers = Containers(engine)
-        self.shared = folder / "shared"  # the same folder in every VM
+        self.shared = folder / SHARED_NAME
         self.shared.mkdir(mode=0o700, exist_ok=True)
         self._folder = folder
         self.network = ContainerNetwork(folder, engine)
@@ -46,6 +46,10 @@ class DockerDriver(Fleet[DockerMachine]):
     def network_name(self) -> str:
         """The bridge that all VMs are on."""
         return self.network.name
+
+    def container_of(self, vm_id: str) -> str:
+        """The name of a VM's container: other emulators have the same numbers."""
+        return f"{self.network_name}-{vm_id}"
 
     def take_address(self, vm_id: str) -> tuple[str, str]:
         """An internal and an external address, the same again for the same id."""
@@ -75,16 +79,16 @@ class DockerDriver(Fleet[DockerMachine]):
 
     def serial(self, vm_id: str) -> bytes:
         """Its console so far (the last MB), empty where there is none."""
-        return self.containers.console(f"{self.network_name}-{vm_id}")
+        return self.containers.console(self.container_of(vm_id))
 
     def _make(self, vm: Vm, folder: Path) -> DockerMachine:
         return DockerMachine(vm, folder, self._disks, self)
 
     def _end_unknown(self, vm_id: str) -> None:
-        self.containers.kill(f"{self.network_name}-{vm_id}")
+        self.containers.kill(self.container_of(vm_id))
 
     def _release(self, vm_id: str) -> None:
-        self.containers.remove(f"{self.network_name}-{vm_id}")
+        self.containers.remove(self.container_of(vm_id))
         self.network.release(vm_id)
 
     def _end_all(self) -> None:

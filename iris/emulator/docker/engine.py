@@ -10,7 +10,7 @@ import msgspec
 from iris.emulator.docker.pulls import ADDRESS, registry_names
 from iris.emulator.machines import Vm
 from iris.images.engine import Engine, Said
-from iris.images.vm import LABEL, VM_IMAGE, containers_of
+from iris.images.vm import LABEL, SHARED, VM_IMAGE, containers_of
 
 # What an engine inside needs, and no more: SYS_RESOURCE is not to be had everywhere.
 CAPABILITIES = (
@@ -24,8 +24,6 @@ CAPABILITIES = (
 MOST_CONSOLE = 1_000_000  # bytes
 _LINES = 20_000  # of a console, of which the last MB is shown
 _SCRIPT = Path(__file__).with_name("vm.sh")
-# Below the cache, so that a worker's container has it too.
-SHARED = "/var/cache/iris/rehearsal"
 _METADATA = "metadata.google.internal:169.254.169.254"
 
 
@@ -52,10 +50,9 @@ class Containers:
             about = f"VM {vm.name} cannot be made"
             self._engine.run(*_creation(vm, place), about=about)
 
-    def start(self, container: str) -> int:
-        """Its first process, once it runs."""
+    def start(self, container: str) -> None:
+        """Return once it runs."""
         self._engine.run("start", container, about=f"VM {container} does not start")
-        return self.pid(container) or 0
 
     def pid(self, container: str) -> int | None:
         """Its first process; 0 where it does not run, None where there is none."""
