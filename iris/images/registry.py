@@ -71,14 +71,20 @@ class LocalRegistry:
     def __exit__(self, *_: object) -> None:
         self.stop()
 
-    def start(self) -> str:
-        """Its address, once it answers. Raises Held, NoEngine, FellShort."""
-        program = shutil.which("docker-registry")
-        if program is None:
+    @staticmethod
+    def program() -> str:
+        """What serves it. Raises NoEngine."""
+        found = shutil.which("docker-registry")
+        if found is None:
             raise NoEngine(
                 "there is no docker-registry on this machine",
                 hint="Debian: apt-get install docker-registry.",
             )
+        return found
+
+    def start(self) -> str:
+        """Its address, once it answers. Raises Held, NoEngine, FellShort."""
+        program = self.program()
         self.folder.mkdir(parents=True, exist_ok=True)
         self._hold()
         try:

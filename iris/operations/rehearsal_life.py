@@ -68,6 +68,7 @@ def rehearse(wanted: Wanted, say: Say, clock: Clock | None = None) -> Report:
     """Live it; the report says what became of each promise."""
     clock = clock or RealClock()
     file = _file_of(wanted)
+    rehearsed.require_vms(wanted.circumstances.vms)
     began = clock.now()
     with _ends_on_signals(), rehearsal_home.private_home() as home:
         life = Life(file, home, say, clock, until=began + wanted.wait)

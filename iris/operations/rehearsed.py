@@ -18,8 +18,11 @@ from iris.clock import RealClock
 from iris.config import ClusterConfig
 from iris.domain.endpoints import Endpoints, is_loopback
 from iris.errors import Conflict, IrisError, UsageError
+from iris.images.engine import Engine
+from iris.images.registry import LocalRegistry
+from iris.images.vm import ensure_vm_image
 from iris.operations import rehearsal_faults, rehearsing
-from iris.operations.rehearsing import Emulator, Say, Wanted
+from iris.operations.rehearsing import VMS, Emulator, Say, Wanted
 from iris.session import Session, open_session
 
 
@@ -49,14 +52,19 @@ def prepare(session: Session, say: Say, given: Circumstances) -> Session:
 
 def start_emulator(wanted: Wanted, say: Say) -> Emulator:
     """The emulator of this home; where VMs are containers, with what they boot from."""
+    require_vms(wanted.vms)
     if wanted.vms == "docker":
-        from iris.images.engine import Engine
-        from iris.images.vm import ensure_vm_image
-
-        engine = Engine()
-        engine.require()
-        ensure_vm_image(engine, say)
+        ensure_vm_image(Engine(), say)
     return rehearsing.start(wanted, say)
+
+
+def require_vms(vms: str) -> None:
+    """Raises UsageError for VMs of no kind, NoEngine for those not to be had here."""
+    if vms not in ("", *VMS):
+        raise UsageError(f"--vms: expected {' or '.join(VMS)}, got {vms!r}")
+    if vms == "docker":
+        Engine().require()
+        LocalRegistry.program()
 
 
 def require_rehearsable(session: Session) -> None:

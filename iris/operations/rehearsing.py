@@ -98,8 +98,6 @@ def start(wanted: Wanted, say: Say, clock: Clock | None = None) -> Emulator:
     clock = clock or RealClock()
     if wanted.delays not in ("", *DELAYS):
         raise UsageError(f"--delays: expected none or google, got {wanted.delays!r}")
-    if wanted.vms not in ("", *VMS):
-        raise UsageError(f"--vms: expected process or docker, got {wanted.vms!r}")
     folder = emulator_folder()
     make_private(folder)
     with _only_one_starts(folder):

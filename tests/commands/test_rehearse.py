@@ -57,3 +57,24 @@ def test_faults_need_an_emulator_and_one_way_to_name_them(terminal):
 
 def test_ending_an_emulator_that_is_not_there_is_no_error(terminal):
     assert "no emulator ran" in terminal.ok("rehearse.stop")
+
+
+def test_without_an_engine_nothing_begins_and_the_way_out_is_told(terminal):
+    terminal.environment["DOCKER_HOST"] = f"unix://{terminal.folder}/no.sock"
+    words = ("--config", "eu-west4.yaml", "--vms", "docker")
+
+    for command in (("rehearse",), ("cluster.start", "--rehearse")):
+        said = terminal.refused(*command, *words, status=1)
+        assert len(said.splitlines()) == 2, said
+        assert "docker" in said.lower()
+        assert "hint: " in said.splitlines()[1]
+    assert not (terminal.home / "rehearsals").exists()
+    assert not (terminal.home / "clusters").exists()
+
+
+def test_vms_of_no_kind_are_wrong_usage(terminal):
+    words = ("rehearse", "--config", "eu-west4.yaml", "--vms", "qemu")
+
+    said = terminal.refused(*words, status=2)
+
+    assert "--vms: expected process or docker, got 'qemu'" in said
