@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 SHORT = 20  # letters of a column that does not wrap
 BETWEEN = 3  # letters between columns
@@ -51,6 +51,12 @@ def _drawn(heads: Sequence[str], cells: list[list[str]]) -> str:
     with console.capture() as captured:
         console.print(drawn)
     return captured.get().strip("\n")
+
+
+def assigned(variables: Mapping[str, str]) -> str:
+    """The variables that are a task's own."""
+    words = " ".join(map("=".join, variables.items()))
+    return f"with {words}" if words else ""
 
 
 def ago(at: float, now: float) -> str:

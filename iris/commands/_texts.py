@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from iris.commands._tables import ago, table
+from iris.commands._tables import ago, assigned, table
 from iris.domain.events import Event
 from iris.domain.views import (
     AutoscalerView,
@@ -80,7 +80,7 @@ def job_report(report: JobReport) -> str:
             task.attempts,
             task.slice_name,
             task.exit_code if task.exit_code is not None else "",
-            task.because,
+            "; ".join(filter(None, (assigned(task.variables), task.because))),
         )
         for task in report.tasks
     ]

@@ -2,11 +2,6 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from typing import TYPE_CHECKING
-
 from invoke.context import Context
 
 from iris.commands._edge import (
@@ -20,10 +15,7 @@ from iris.commands._edge import (
     tell,
     words_after_dashes,
 )
-
-if TYPE_CHECKING:
-    from iris.domain.jobs import JobSpec
-    from iris.domain.views import JobView, LogLine
+from iris.commands._following import end, going_on, tasks_of, watching
 
 FOLLOW = {"follow": "Go on with the output as it comes, until the job has ended."}
 JOB = {"job": "The job, by its name or uid."}
@@ -48,6 +40,8 @@ JOB = {"job": "The job, by its name or uid."}
         "env": "NAME=VALUE for the environment; may be given again.",
         "max-retries": "Failures of a task that are tried again; losses always are.",
         "run-timeout": "How long an attempt may run, such as 2h.",
+        "file": "A job file: YAML with a key for each flag; flags go before it.",
+        "each": "A .jsonl or .csv file: a task for each line, its fields as variables.",
         "bundle": "Take the working folder along: what git does not ignore.",
         "follow": "Show the output; exit 0 only if every task succeeded.",
     },
@@ -63,8 +57,10 @@ def run(
     priority: str = "",
     zone: str = "",
     capacity: str = "",
-    max_retries: int = 0,
+    max_retries: int | None = None,
     run_timeout: str = "",
+    file: str = "",
+    each: str = "",
     bundle: bool = True,
     follow: bool = False,
     wait_timeout: str | None = None,
@@ -78,9 +74,10 @@ def run(
 
     from iris.commands._marks import open_session
     from iris.operations import jobs
-    from iris.operations.job_words import Wanted, make_spec
+    from iris.operations.job_outlook import words_of
+    from iris.operations.job_words import Wanted
 
-    wanted = Wanted(
+    typed = Wanted(
         command=words_after_dashes(),
         name=name,
         tpu=tpu,
@@ -93,20 +90,25 @@ def run(
         env=tuple(env),
         max_retries=max_retries,
         run_timeout=run_timeout,
+        each=each,
+        bundle=None if bundle else False,
     )
+    wanted = jobs.wanted_of(typed, file)
     wait = seconds(wait_timeout)
     session = open_session(config, cluster)
     if dry_run:
-        spec = make_spec(wanted)
-        return show(spec, f"would submit {spec.name}: {_tasks(spec)}", as_json=json)
-    job = jobs.submit(session, wanted, Path.cwd() if bundle else None, tell)
-    said = f"job {job.name} accepted: {_tasks(job.spec)}"
+        seen = jobs.foresee(session, wanted)
+        said = f"would submit {seen.spec.name}: {tasks_of(seen.spec)}"
+        return show(seen, f"{said}\n{words_of(seen)}", as_json=json)
+    folder = None if wanted.bundle is False else Path.cwd()
+    job = jobs.submit(session, wanted, folder, tell)
+    said = f"job {job.name} accepted: {tasks_of(job.spec)}"
     if not follow:
         return show(job, f"{said}; `inv job.logs {job.name} -f` follows", as_json=json)
     tell(said)
-    with _watching(job, as_json=json) as write:
+    with watching(job, as_json=json) as write:
         ended = jobs.watch(session, job, write, tell, wait)
-    _end(ended, as_json=json)
+    end(ended, as_json=json)
 
 
 @command(
@@ -179,7 +181,7 @@ def logs(
     pieces = jobs.read_output(session, found, task, attempt)
     if follow:
         pieces = jobs.follow(session, found, task)
-    with _watching(found, task, as_json=json) as write:
+    with watching(found, task, as_json=json) as write:
         for piece in pieces:
             if attempt in (None, piece.attempt):
                 write(piece)
@@ -227,65 +229,7 @@ def wait(
     timeout = seconds(wait_timeout)
     session = open_session(config, cluster)
     found = jobs.find(session, job)
-    with _going_on(found):
+    with going_on(found):
         ended = jobs.wait(session, found, tell, timeout)
     show(ended, f"job {ended.name} {ended.state}", as_json=json)
     jobs.require_success(ended)
-
-
-@contextmanager
-def _watching(
-    job: JobView, task: int | None = None, *, as_json: bool
-) -> Iterator[Callable[[LogLine], None]]:
-    """Where output goes: to stdout, whole lines of many tasks, or JSON by the line."""
-    from iris import wire
-    from iris.commands._marks import MarkedOutput
-    from iris.operations.output import Joiner
-
-    joiner = Joiner(job.spec.tasks if task is None else 1)
-    output = MarkedOutput()
-
-    def write(piece: LogLine) -> None:
-        if as_json:
-            _write(wire.encode(piece) + b"\n")
-        else:
-            _write(output.add(joiner.add(piece)))
-
-    with _going_on(job):
-        try:
-            yield write
-        finally:
-            _write(output.add(joiner.rest()))
-
-
-@contextmanager
-def _going_on(job: JobView) -> Iterator[None]:
-    """Ctrl-C ends only our watching."""
-    try:
-        yield
-    except KeyboardInterrupt:
-        tell(f"\njob {job.name} goes on. Follow it again: `inv job.logs {job.name} -f`")
-        tell(f"End it: `inv job.cancel {job.name}`")
-        raise
-
-
-def _write(content: bytes) -> None:
-    if content:
-        sys.stdout.buffer.write(content)
-        sys.stdout.buffer.flush()
-
-
-def _end(ended: JobView, *, as_json: bool) -> None:
-    from iris import wire
-    from iris.operations import jobs
-
-    if as_json:
-        _write(wire.encode(ended) + b"\n")
-    jobs.require_success(ended)
-    tell(f"job {ended.name} succeeded")
-
-
-def _tasks(spec: JobSpec) -> str:
-    count = "1 task" if spec.tasks == 1 else f"{spec.tasks} tasks"
-    on = f" on {spec.constraints.accelerator}" if spec.constraints.accelerator else ""
-    return count + on

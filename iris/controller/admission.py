@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
+from itertools import chain
 
 from msgspec.structs import replace
 
@@ -16,6 +17,8 @@ from iris.planning.explain import refusal
 MOST_TASKS = 1_000_000
 MOST_COMMAND_BYTES = 128 * 1024  # what Linux passes to a process in one argument
 MOST_ENV_BYTES = 128 * 1024
+LONGEST_VALUE = MOST_ENV_BYTES // 4  # letters, of four bytes at most
+MOST_SWEEP_LETTERS = 32 << 20  # of all the tasks' own variables
 LONGEST_GRACE = 3600.0  # seconds between the stop signal and SIGKILL
 LONGEST_RUN = 366 * 86400.0  # seconds
 MOST_RETRIES = 1_000_000
@@ -36,7 +39,10 @@ def admit(
     spec = replace(submission.spec, name=submission.spec.name or "job")
     if not _CLIENT_ID.fullmatch(submission.client_id):
         raise JobRefused("client_id: expected 1 to 128 visible ASCII characters")
-    for fault in (*_faults_of_words(spec), *_faults_of_numbers(spec)):
+    faults = chain(
+        _faults_of_words(spec), _faults_of_numbers(spec), _faults_of_sweep(spec)
+    )
+    for fault in faults:
         raise JobRefused(fault)
     if spec.bundle and not has_bundle(spec.bundle):
         raise JobRefused(
@@ -66,6 +72,23 @@ def _faults_of_words(spec: JobSpec) -> Iterable[str]:
             yield f"spec.env: {name[:80]!r} cannot be a variable of the environment"
     if sum(len(f"{k}={v}".encode()) for k, v in spec.env.items()) > MOST_ENV_BYTES:
         yield f"spec.env: expected at most {MOST_ENV_BYTES} bytes"
+
+
+def _faults_of_sweep(spec: JobSpec) -> Iterable[str]:
+    for name, values in spec.each.items():
+        if not _VARIABLE.fullmatch(name):
+            yield f"spec.each: {name[:80]!r} cannot be a variable of the environment"
+        if len(values) != spec.tasks:
+            yield (
+                f"spec.each.{name}: expected a value for each of {spec.tasks} tasks, "
+                f"got {len(values)}"
+            )
+        if any("\0" in value for value in values):
+            yield f"spec.each.{name}: a value holds a NUL"
+        if max(map(len, values), default=0) > LONGEST_VALUE:
+            yield f"spec.each.{name}: a value has more than {LONGEST_VALUE} letters"
+    if sum(sum(map(len, values)) for values in spec.each.values()) > MOST_SWEEP_LETTERS:
+        yield f"spec.each: expected at most {MOST_SWEEP_LETTERS} letters in all"
 
 
 def _faults_of_numbers(spec: JobSpec) -> Iterable[str]:

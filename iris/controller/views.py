@@ -9,11 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from itertools import islice
 
+from msgspec.structs import replace
+
 from iris.clock import Clock
 from iris.controller.history import History, JobFilter
 from iris.controller.state import State
 from iris.controller.tables import JobTasks, Tables
-from iris.domain.jobs import Attempt, Job, Task
+from iris.domain.jobs import Attempt, Job, JobSpec, Task
 from iris.domain.pages import Page
 from iris.domain.states import TASK_ENDED, JobState, TaskState
 from iris.domain.views import AttemptView, Explanation, JobView, TaskView
@@ -200,9 +202,13 @@ def _job_view(
         ended_at=job.ended_at,
         counts=counts,
         because=job.because or waits,
-        spec=job.spec,
+        spec=_brief(job.spec),
         cancelled_by=job.cancelled_by,
     )
+
+
+def _brief(spec: JobSpec) -> JobSpec:
+    return replace(spec, each=dict.fromkeys(spec.each, ())) if spec.each else spec
 
 
 def _known_tasks(tasks: JobTasks | None, first: int, last: int) -> dict[int, Task]:
@@ -244,6 +250,7 @@ def _task_view(job: Job, task: Task, attempts: Mapping[str, Attempt]) -> TaskVie
         exit_code=task.exit_code,
         worker_uid=attempt.worker_uid if attempt else "",
         slice_name=attempt.slice_name if attempt else "",
+        variables=job.spec.variables_of(task.index),
     )
 
 

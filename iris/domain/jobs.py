@@ -53,6 +53,16 @@ class JobSpec(msgspec.Struct, frozen=True, omit_defaults=True):
     run_timeout: float = 0.0  # seconds an attempt may run, 0 without limit
     stop_grace: float = 10.0  # seconds between the stop signal and SIGKILL
     gang: bool = False  # tasks start together, on all the workers of one slice
+    # variables that differ by task: name -> its value in each task, in order
+    each: dict[str, tuple[str, ...]] = {}
+
+    def env_of(self, index: int) -> dict[str, str]:
+        """All of the user's variables in one task; its own go before the job's."""
+        return self.env | self.variables_of(index)
+
+    def variables_of(self, index: int) -> dict[str, str]:
+        """The variables that are the task's own."""
+        return {name: values[index] for name, values in self.each.items()}
 
 
 class Job(msgspec.Struct, frozen=True):

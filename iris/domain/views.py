@@ -34,7 +34,7 @@ class JobView(msgspec.Struct, frozen=True):
     ended_at: float  # 0 while it lives
     counts: dict[TaskState, int]
     because: str  # why it stands where it stands; the cause of its end
-    spec: JobSpec
+    spec: JobSpec  # of `each` the names alone: the values stand with the tasks
     cancelled_by: str = ""
 
 
@@ -51,6 +51,7 @@ class TaskView(msgspec.Struct, frozen=True):
     exit_code: int | None = None
     worker_uid: str = ""
     slice_name: str = ""
+    variables: dict[str, str] = {}  # those that are its own, in a sweep
 
 
 class AttemptView(msgspec.Struct, frozen=True):

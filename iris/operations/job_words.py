@@ -17,6 +17,7 @@ from iris.domain.accelerators import find_accelerator
 from iris.domain.jobs import Band, Capacity, Constraints, JobSpec
 from iris.domain.resources import Resources
 from iris.errors import JobRefused, NotThere, UsageError
+from iris.operations.sweep_files import read_sweep
 
 Choice = TypeVar("Choice", bound=StrEnum)
 
@@ -30,7 +31,7 @@ LONGEST_NAME = 40  # letters; a number may follow
 class Wanted(msgspec.Struct, frozen=True):
     """A job as it was typed; empty words were not said."""
 
-    command: tuple[str, ...]
+    command: tuple[str, ...] = ()
     name: str = ""
     tpu: str = ""
     cpu: str = ""
@@ -40,8 +41,10 @@ class Wanted(msgspec.Struct, frozen=True):
     zone: str = ""
     capacity: str = ""
     env: tuple[str, ...] = ()
-    max_retries: int = 0
+    max_retries: int | None = None
     run_timeout: str = ""
+    each: str = ""  # the file of a sweep, a task for each of its lines
+    bundle: bool | None = None  # does the working folder travel along?
 
 
 def make_spec(wanted: Wanted) -> JobSpec:
@@ -53,6 +56,9 @@ def make_spec(wanted: Wanted) -> JobSpec:
         )
     if wanted.tasks is not None and wanted.tasks < 1:
         raise UsageError(f"--tasks: expected 1 or more, got {wanted.tasks}")
+    if wanted.max_retries is not None and wanted.max_retries < 0:
+        raise UsageError(f"--max-retries: expected 0 or more, got {wanted.max_retries}")
+    wanted, each = _sweep(wanted) if wanted.each else (wanted, {})
     spec = JobSpec(
         command=wanted.command,
         name=wanted.name or name_of(wanted.command),
@@ -63,10 +69,23 @@ def make_spec(wanted: Wanted) -> JobSpec:
         ),
         band=read_choice("--priority", Band, wanted.priority) or Band.INTERACTIVE,
         env=dict(_variable(each) for each in wanted.env),
-        max_retries=wanted.max_retries,
+        max_retries=wanted.max_retries or 0,
         run_timeout=_measure("--run-timeout", Duration(), wanted.run_timeout),
+        each=each,
     )
     return _on_tpu(spec, wanted) if wanted.tpu else _on_cpu(spec, wanted)
+
+
+def _sweep(wanted: Wanted) -> tuple[Wanted, dict[str, tuple[str, ...]]]:
+    """As many tasks as the file has lines, and the variables of each."""
+    each = read_sweep(Path(wanted.each))
+    lines = len(next(iter(each.values())))
+    if wanted.tasks not in (None, lines):
+        raise UsageError(
+            f"--tasks {wanted.tasks}: {wanted.each} has {lines} lines, one for a task",
+            hint="Leave --tasks out.",
+        )
+    return replace(wanted, tasks=lines), each
 
 
 def name_of(command: Sequence[str]) -> str:
@@ -111,7 +130,11 @@ def _on_tpu(spec: JobSpec, wanted: Wanted) -> JobSpec:
         raise JobRefused(
             f"--tasks {wanted.tasks}: a job on {wanted.tpu} has one task for each of "
             f"its {found.vms} VMs",
-            hint="Leave --tasks out.",
+            hint=(
+                f"{wanted.each} needs {found.vms} lines: each task is one of a gang."
+                if wanted.each
+                else "Leave --tasks out."
+            ),
         )
     cpus = _number("--cpu", wanted.cpu) if wanted.cpu else 0.0
     memory = int(_measure("--memory", Size(), wanted.memory))

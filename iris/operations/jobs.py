@@ -14,6 +14,8 @@ from iris.client import Client
 from iris.domain.states import JOB_ENDED, JobState
 from iris.domain.views import AttemptView, JobView, LogLine, TaskView
 from iris.errors import FellShort, NotThere
+from iris.operations.job_files import over, read_job_file
+from iris.operations.job_outlook import Outlook, look_ahead
 from iris.operations.job_words import Wanted, make_spec, read_choice
 from iris.operations.progress import telling_why
 from iris.session import LOOK, Session
@@ -30,6 +32,16 @@ class JobReport(msgspec.Struct, frozen=True):
     job: JobView
     tasks: tuple[TaskView, ...]
     attempts: tuple[AttemptView, ...]
+
+
+def wanted_of(typed: Wanted, file: str) -> Wanted:
+    """What was typed, over what a job file says, if there is one. Raises UsageError."""
+    return over(typed, read_job_file(Path(file))) if file else typed
+
+
+def foresee(session: Session, wanted: Wanted) -> Outlook:
+    """What would be submitted, where it could run, what it would cost an hour."""
+    return look_ahead(make_spec(wanted), session.config.groups())
 
 
 def submit(session: Session, wanted: Wanted, folder: Path | None, say: Say) -> JobView:

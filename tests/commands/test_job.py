@@ -29,6 +29,27 @@ def test_job_run_without_follow_returns_once_accepted(running):
     assert running.ok("job.wait", "quick").strip() == "job quick succeeded"
 
 
+def test_a_sweep_runs_from_its_file_as_the_dry_run_said(running):
+    file = str(ROOT / "examples/jobs/sweep/sweep.yaml")
+
+    would = running.ok("job.run", "--file", file, "--dry-run")
+    said = running.ok("job.run", "--file", file, "--name", "swept", "--follow")
+
+    assert would.startswith("would submit sweep: 4 tasks\n  on 1 slice of cpu in ")
+    assert "training with lr=3e-4 and width=128, seed 7" in said.splitlines()
+    assert "with lr=1e-3 width=128" in running.ok("job.status", "swept")
+
+
+def test_a_broken_job_file_is_one_line_and_submits_nothing(running):
+    file = running.folder / "broken.yaml"
+    file.write_text("name: broken\ncommand: [x]\ntasks: few\n")
+
+    said = running.refused("job.run", "--file", str(file), status=2)
+
+    assert "broken.yaml: tasks: expected a whole number above 0, got 'few'" in said
+    assert running.refused("job.status", "broken", status=1)
+
+
 def test_a_taken_name_gets_a_number(running):
     for expected in ("twice", "twice-2"):
         said = running.ok(

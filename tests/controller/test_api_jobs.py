@@ -52,6 +52,10 @@ def test_a_batch_is_accepted_as_a_whole_or_not_at_all(desk: Desk):
         ({"tasks": 0}, "spec.tasks"),
         ({"tasks": 1_000_001}, "spec.tasks"),
         ({"env": {"A=B": "c"}}, "spec.env"),
+        ({"each": {"A=B": ["c"]}}, "spec.each"),
+        ({"each": {"a": ["1", "2"]}}, "spec.each.a: expected a value for each of 1"),
+        ({"each": {"a": ["\0"]}}, "spec.each.a"),
+        ({"each": {"a": ["x" * 40_000]}}, "spec.each.a"),
         ({"max_retries": -1}, "spec.max_retries"),
         ({"bundle": "ab"}, "spec.bundle"),
         ({"resources": {"cpus": 5000}}, "cpu"),
@@ -65,6 +69,18 @@ def test_a_job_that_can_never_run_is_refused_with_its_fault(desk: Desk, spec, wo
 
     assert answer.status_code == 422
     assert words in answer.json["detail"].lower()
+
+
+def test_the_values_of_a_sweep_stand_with_its_tasks_for_those_who_may(desk: Desk):
+    viewer = desk.token(Role.VIEWER, "vera")
+    desk.submit(name="swept", tasks=2, each={"lr": ["0.1", "0.2"]})
+
+    mine = desk.ask("GET", "/v1/jobs/swept/tasks").json["items"]
+    other = desk.ask("GET", "/v1/jobs/swept/tasks", token=viewer).json["items"]
+
+    assert [task["variables"] for task in mine] == [{"lr": "0.1"}, {"lr": "0.2"}]
+    assert [task["variables"]["lr"] for task in other] == ["(hidden)"] * 2
+    assert desk.ask("GET", "/v1/jobs/swept").json["spec"]["each"] == {"lr": []}
 
 
 def test_a_body_of_the_wrong_shape_names_its_path(desk: Desk):

@@ -20,6 +20,7 @@ from iris.domain.views import AttemptView, Explanation, JobView, Submission, Tas
 from iris.errors import JobRefused, NotAllowed, NotThere
 
 MOST_IN_A_BATCH = 10_000
+HIDDEN = "(hidden)"  # what others see of the values of a job's variables
 routes = Routes()
 
 
@@ -42,7 +43,12 @@ class TasksQuery(msgspec.Struct, frozen=True):
 
 
 @routes.add(
-    *("POST", "/v1/jobs"), roles=USERS, body=Submission, answer=JobView, status=201
+    *("POST", "/v1/jobs"),
+    roles=USERS,
+    body=Submission,
+    most_bytes=64 * MIB,
+    answer=JobView,
+    status=201,
 )
 def submit(call: Call[Submission, NoQuery]) -> JobView:
     """Accept a job; the same client id again gives the same job."""
@@ -111,7 +117,11 @@ def list_tasks(call: Call[None, TasksQuery]) -> Page[TaskView]:
     job = call.parts.jobs.find(call.params["job"])
     first = page_number(call.query.page, 0)
     limit = limited(call.query.limit)
-    return call.parts.jobs.tasks(job, call.query.state, first, limit)
+    page = call.parts.jobs.tasks(job, call.query.state, first, limit)
+    if not job.spec.each or _may_see_values(call.caller, job.user):
+        return page
+    hidden = dict.fromkeys(job.spec.each, HIDDEN)
+    return replace(page, items=tuple(replace(t, variables=hidden) for t in page.items))
 
 
 @routes.add(
@@ -151,7 +161,11 @@ def _accept(
 
 def _shown(view: JobView, caller: Caller) -> JobView:
     """The values of a job's environment are for its user and for operators."""
-    if caller.role is Role.OPERATOR or caller.user == view.user or not view.spec.env:
+    if not view.spec.env or _may_see_values(caller, view.user):
         return view
-    hidden = dict.fromkeys(view.spec.env, "(hidden)")
+    hidden = dict.fromkeys(view.spec.env, HIDDEN)
     return replace(view, spec=replace(view.spec, env=hidden))
+
+
+def _may_see_values(caller: Caller, user: str) -> bool:
+    return caller.role is Role.OPERATOR or caller.user == user

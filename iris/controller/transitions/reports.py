@@ -209,7 +209,7 @@ def _spec(tables: Tables, worker: Worker, attempt: Attempt) -> AttemptSpec:
         worker_index=worker.index,
         hostnames=tuple(siblings[i].address for i in sorted(siblings)),
         accelerator=group.accelerator if group else "",
-        env=spec.env,
+        env=spec.env_of(attempt.task_index),
         bundle=spec.bundle,
         run_timeout=spec.run_timeout,
         stop_grace=spec.stop_grace,

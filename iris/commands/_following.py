@@ -1,0 +1,72 @@
+"""Output on its way to a person: whole lines, and Ctrl-C that ends nothing else."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from iris.commands._edge import tell
+
+if TYPE_CHECKING:
+    from iris.domain.jobs import JobSpec
+    from iris.domain.views import JobView, LogLine
+
+
+@contextmanager
+def watching(
+    job: JobView, task: int | None = None, *, as_json: bool
+) -> Iterator[Callable[[LogLine], None]]:
+    """Where output goes: to stdout, whole lines of many tasks, or JSON by the line."""
+    from iris import wire
+    from iris.commands._marks import MarkedOutput
+    from iris.operations.output import Joiner
+
+    joiner = Joiner(job.spec.tasks if task is None else 1)
+    output = MarkedOutput()
+
+    def write(piece: LogLine) -> None:
+        if as_json:
+            write_bytes(wire.encode(piece) + b"\n")
+        else:
+            write_bytes(output.add(joiner.add(piece)))
+
+    with going_on(job):
+        try:
+            yield write
+        finally:
+            write_bytes(output.add(joiner.rest()))
+
+
+@contextmanager
+def going_on(job: JobView) -> Iterator[None]:
+    """Ctrl-C ends only our watching."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        tell(f"\njob {job.name} goes on. Follow it again: `inv job.logs {job.name} -f`")
+        tell(f"End it: `inv job.cancel {job.name}`")
+        raise
+
+
+def write_bytes(content: bytes) -> None:
+    if content:
+        sys.stdout.buffer.write(content)
+        sys.stdout.buffer.flush()
+
+
+def end(ended: JobView, *, as_json: bool) -> None:
+    from iris import wire
+    from iris.operations import jobs
+
+    if as_json:
+        write_bytes(wire.encode(ended) + b"\n")
+    jobs.require_success(ended)
+    tell(f"job {ended.name} succeeded")
+
+
+def tasks_of(spec: JobSpec) -> str:
+    count = "1 task" if spec.tasks == 1 else f"{spec.tasks} tasks"
+    on = f" on {spec.constraints.accelerator}" if spec.constraints.accelerator else ""
+    return count + on
