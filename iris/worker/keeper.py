@@ -35,6 +35,7 @@ from iris.worker.messages import (
     Stop,
     ToKeeper,
 )
+from iris.worker.runtimes.process import ProcessAttempts
 from iris.worker.supervision import Supervision
 
 log = logging.getLogger(__name__)
@@ -54,16 +55,20 @@ class Keeper:
         self._began_at = clock.now()
         self._selector = selectors.DefaultSelector()
         self._agent = Supervision(folder.root, clock, self._selector)
-        journal = Journal(folder.journal, self.boot_id)
-        self._attempts = Attempts(folder, clock, journal, self._tell)
-        self._attempts.agent_pid = lambda: self._agent.pid
+        self._attempts = self._make_attempts()
         self._identity = self._read_identity()
         self._woken, self._wakes = socket.socketpair()
         self._is_stopping = False
 
+    def _make_attempts(self) -> Attempts:
+        journal = Journal(self._folder.journal, self.boot_id)
+        attempts = ProcessAttempts(self._folder, self._clock, self._tell, journal)
+        attempts.agent_pid = lambda: self._agent.pid
+        attempts.is_subreaper = _become_subreaper()
+        return attempts
+
     def run(self) -> None:
         """Until SIGTERM; then everything of this VM ends first."""
-        self._attempts.is_subreaper = _become_subreaper()
         self._listen_to_signals()
         self._write_keeper_file()
         while not self._is_stopping:
@@ -180,7 +185,7 @@ class Keeper:
         log.info("keeper stopping")
         self._agent.kill()
         because = "its VM was told to stop"
-        self._attempts.stop_all(EndCause.WORKER_LOST, because, LAST_GRACE)
+        self._attempts.leave(because, LAST_GRACE)
         until = self._clock.now() + LAST_DEADLINE
         while not self._attempts.are_over and self._clock.now() < until:
             self._turn(most=until - self._clock.now())
