@@ -121,10 +121,15 @@ pull() {
 # After a reboot docker would start the container before this script is ready for it:
 # it cannot, for want of the folder that the script makes.
 ONLY_OF_THIS_BOOT=(--mount "type=bind,source=$RUN,target=/run/iris,readonly")
+# Another word after each boot, the same until then: who finds it knows what still runs.
+mark_boot() {
+    [ -s "$RUN/boot" ] || cat /proc/sys/kernel/random/uuid >"$RUN/boot"
+}
 make_room_to_run() {
     local words
     timeout 60 docker rm --force "$NAME" >/dev/null 2>&1
-    words="$(mkdir -p "$RUN" 2>&1)" || fail "$RUN cannot be made: $(last_line "$words")"
+    words="$({ mkdir -p "$RUN" && mark_boot; } 2>&1)" ||
+        fail "$RUN cannot be made: $(last_line "$words")"
 }
 
 # Its last lines go to the console, the very last one is a reason.

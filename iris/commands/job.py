@@ -40,6 +40,7 @@ JOB = {"job": "The job, by its name or uid."}
         "env": "NAME=VALUE for the environment; may be given again.",
         "max-retries": "Failures of a task that are tried again; losses always are.",
         "run-timeout": "How long an attempt may run, such as 2h.",
+        "image": "The image of its containers, where the cluster's runtime is docker.",
         "file": "A job file: YAML with a key for each flag; flags go before it.",
         "each": "A .jsonl or .csv file: a task for each line, its fields as variables.",
         "bundle": "Take the working folder along: what git does not ignore.",
@@ -59,6 +60,7 @@ def run(
     capacity: str = "",
     max_retries: int | None = None,
     run_timeout: str = "",
+    image: str = "",
     file: str = "",
     each: str = "",
     bundle: bool = True,
@@ -90,6 +92,7 @@ def run(
         env=tuple(env),
         max_retries=max_retries,
         run_timeout=run_timeout,
+        image=image,
         each=each,
         bundle=None if bundle else False,
     )

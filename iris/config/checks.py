@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 import msgspec
 
 from iris.config.measures import write_duration
-from iris.config.model import ClusterConfig, GroupConfig
+from iris.config.model import ClusterConfig, GroupConfig, Runtime
 from iris.config.reading import fault, write_struct
 from iris.config.shapes import objection_to_shape, resources_of
 from iris.domain.jobs import Capacity
@@ -90,6 +90,12 @@ def images_are_named_on_a_cloud(config: ClusterConfig) -> Iterator[Objection]:
             yield Objection(f"{part}/image", expected, "")
 
 
+def containers_have_an_image(config: ClusterConfig) -> Iterator[Objection]:
+    if config.worker.runtime is Runtime.DOCKER and not config.worker.image:
+        expected = "a container image for jobs that name none, as runtime is docker"
+        yield Objection("worker/image", expected, "")
+
+
 def plain_vms_are_what_a_cloud_makes(config: ClusterConfig) -> Iterator[Objection]:
     if config.provider.gcp is None:
         return
@@ -112,6 +118,7 @@ CHECKS: tuple[Callable[[ClusterConfig], Iterator[Objection]], ...] = (
     slice_names_fit,
     slice_names_differ,
     images_are_named_on_a_cloud,
+    containers_have_an_image,
     plain_vms_are_what_a_cloud_makes,
 )
 

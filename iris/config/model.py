@@ -50,9 +50,10 @@ GROUP_NAME = Text(
 
 
 class Runtime(StrEnum):
-    """What runs an attempt on a VM."""
+    """What an attempt is on a VM."""
 
     PROCESS = "process"
+    DOCKER = "docker"
 
 
 class LocalConfig(msgspec.Struct, frozen=True):

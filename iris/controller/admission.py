@@ -8,6 +8,7 @@ from itertools import chain
 
 from msgspec.structs import replace
 
+from iris.config.words import IMAGE
 from iris.domain.fleet import ScaleGroup
 from iris.domain.jobs import JobSpec
 from iris.domain.views import Submission
@@ -15,6 +16,7 @@ from iris.errors import JobRefused
 from iris.planning.explain import refusal
 
 MOST_TASKS = 1_000_000
+MOST_IMAGE = 512  # letters of a name
 MOST_COMMAND_BYTES = 128 * 1024  # what Linux passes to a process in one argument
 MOST_ENV_BYTES = 128 * 1024
 LONGEST_VALUE = MOST_ENV_BYTES // 4  # letters, of four bytes at most
@@ -34,6 +36,7 @@ def admit(
     submission: Submission,
     groups: tuple[ScaleGroup, ...],
     has_bundle: Callable[[str], bool],
+    runtime: str = "process",
 ) -> Submission:
     """The submission as State takes it. Raises JobRefused."""
     spec = replace(submission.spec, name=submission.spec.name or "job")
@@ -44,6 +47,8 @@ def admit(
     )
     for fault in faults:
         raise JobRefused(fault)
+    if spec.image:
+        _require_containers(spec.image, runtime)
     if spec.bundle and not has_bundle(spec.bundle):
         raise JobRefused(
             f"spec.bundle: there is no bundle {spec.bundle[:80]!r}",
@@ -53,6 +58,16 @@ def admit(
     if because is not None:
         raise JobRefused(because)
     return Submission(submission.client_id, spec)
+
+
+def _require_containers(image: str, runtime: str) -> None:
+    if runtime != "docker":
+        raise JobRefused(
+            f"spec.image: attempts are no containers here (runtime {runtime})",
+            hint="Leave --image out, or write `worker: {runtime: docker}`.",
+        )
+    if not re.fullmatch(IMAGE.pattern, image[:MOST_IMAGE]):
+        raise JobRefused(f"spec.image: expected {IMAGE.expected}, got {image[:80]!r}")
 
 
 def _faults_of_words(spec: JobSpec) -> Iterable[str]:

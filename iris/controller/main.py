@@ -172,6 +172,7 @@ class Controller:
             clock=self._clock,
             config_text=self._config_text,
             log_file=self._setting.log,
+            runtime=self._config.worker.runtime.value,
             started_at=self._clock.now(),
             loops=lambda: tuple(loop.health() for loop in loops),
             capacity=lambda: self._autoscaling.last_plan,

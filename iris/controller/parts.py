@@ -41,6 +41,7 @@ class Parts:
     clock: Clock
     config_text: str
     log_file: Path  # the controller's own
+    runtime: str = "process"  # the workers'
     started_at: float = 0.0
     loops: Callable[[], tuple[LoopHealth, ...]] = _no_loops
     capacity: Callable[[], CapacityPlan | None] = _no_plan  # the last one made

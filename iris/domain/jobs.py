@@ -53,6 +53,7 @@ class JobSpec(msgspec.Struct, frozen=True, omit_defaults=True):
     run_timeout: float = 0.0  # seconds an attempt may run, 0 without limit
     stop_grace: float = 10.0  # seconds between the stop signal and SIGKILL
     gang: bool = False  # tasks start together, on all the workers of one slice
+    image: str = ""  # of its containers, where the runtime is docker; else the worker's
     # variables that differ by task: name -> its value in each task, in order
     each: dict[str, tuple[str, ...]] = {}
 
@@ -111,6 +112,7 @@ class EndCause(StrEnum):
     TIMED_OUT = "timed-out"
     STOPPED = "stopped"  # we asked for it
     PREPARE_FAILED = "prepare-failed"
+    NO_SUCH_IMAGE = "no-such-image"  # the registry refuses the one that the user named
     WORKER_LOST = "worker-lost"
     PREEMPTED = "preempted"
     VANISHED = "vanished"  # its worker no longer knows it

@@ -27,6 +27,7 @@ class VmMetadata(msgspec.Struct, frozen=True):
     controller_file: str = ""  # local: AddressFile of the controller, kept current
     metadata_address: str = ""  # cloud: where its server answers, which knows more
     path_prefix: str = ""  # put before PATH of every attempt
+    image: str = ""  # of containers, where a job names none
 
 
 class AddressFile(msgspec.Struct, frozen=True):

@@ -88,6 +88,7 @@ class AttemptSpec(msgspec.Struct, frozen=True, omit_defaults=True):
     run_timeout: float = 0.0
     stop_grace: float = 10.0
     gang: bool = False
+    image: str = ""  # that the user named
 
 
 class Desired(msgspec.Struct, frozen=True, omit_defaults=True):

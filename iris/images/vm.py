@@ -12,9 +12,9 @@ from iris.images.loops import release_loop_device
 from iris.images.registry import LocalRegistry
 
 LABEL = "iris-emulator"  # of containers and networks: the folder of whose they are
-# A folder that all VMs of an emulator have: `SHARED` inside, below the cache, so that
-# a worker's container has it too; `SHARED_NAME` below the emulator's folder outside.
-SHARED, SHARED_NAME = "/var/cache/iris/rehearsal", "shared"
+# A folder that all VMs of an emulator have: `SHARED` inside, where a worker's container
+# has it too, and those of attempts; `SHARED_NAME` below the emulator's folder outside.
+SHARED, SHARED_NAME = "/var/cache/iris/vm/cache/shared/rehearsal", "shared"
 VM_IMAGE = "iris-vm:bookworm"
 PACKAGES = (
     "ca-certificates",

@@ -43,6 +43,7 @@ class Wanted(msgspec.Struct, frozen=True):
     env: tuple[str, ...] = ()
     max_retries: int | None = None
     run_timeout: str = ""
+    image: str = ""
     each: str = ""  # the file of a sweep, a task for each of its lines
     bundle: bool | None = None  # does the working folder travel along?
 
@@ -71,6 +72,7 @@ def make_spec(wanted: Wanted) -> JobSpec:
         env=dict(_variable(each) for each in wanted.env),
         max_retries=wanted.max_retries or 0,
         run_timeout=_measure("--run-timeout", Duration(), wanted.run_timeout),
+        image=wanted.image,
         each=each,
     )
     return _on_tpu(spec, wanted) if wanted.tpu else _on_cpu(spec, wanted)

@@ -16,8 +16,10 @@ import psutil
 from iris import wire
 from iris.clock import Clock
 from iris.config import ClusterConfig
+from iris.config.model import Runtime
 from iris.domain.machine import VmMetadata
 from iris.errors import AlreadyExists, Unavailable, UsageError
+from iris.providers import _containers as containers
 from iris.providers import _folders as folders
 from iris.providers import _processes as processes
 from iris.providers._vms import Vm
@@ -118,6 +120,7 @@ class LocalSlices:
             processes.end_all(
                 lambda: self.unlisted().get(name, []), self._clock, END_PATIENCE
             )
+            self._end_containers(self._folder / name)
 
     def _files_of(self, request: SliceRequest, cluster_uid: str) -> dict[str, bytes]:
         labels = SliceFile(
@@ -148,6 +151,7 @@ class LocalSlices:
             address=ADDRESS,
             resources=request.group.resources,
             runtime=self._config.worker.runtime.value,
+            image=self._config.worker.image,
             controller_url=request.controller_url,
             join_token=request.join_tokens[index],
             controller_file=str(self._address_file),
@@ -177,6 +181,11 @@ class LocalSlices:
             self._clock,
             END_PATIENCE,
         )
+        self._end_containers(path)
+
+    def _end_containers(self, path: Path) -> None:
+        if self._config.worker.runtime is Runtime.DOCKER:
+            containers.end_all(lambda vm: vm.parent == path)
 
 
 def _vms(path: Path, labels: SliceFile) -> list[Vm]:

@@ -15,7 +15,7 @@ from iris.paths import machine_path
 from iris.worker.discovery import read_metadata
 from iris.worker.folders import VmFolder
 from iris.worker.former import end_former
-from iris.worker.keeper import Keeper
+from iris.worker.keeper import DOCKER, Keeper
 
 
 def main() -> int:
@@ -29,15 +29,15 @@ def main() -> int:
         format="%(asctime)s %(levelname)s keeper %(message)s",
     )
     try:
-        read_metadata(folder)
+        metadata = read_metadata(folder)
         make_private(folder.root)
-        return _keep(folder)
+        return _keep(folder, metadata.runtime)
     except IrisError as error:
         sys.stderr.write(f"iris.worker: {error}\n")
         return error.exit_status
 
 
-def _keep(folder: VmFolder) -> int:
+def _keep(folder: VmFolder, runtime: str) -> int:
     clock = RealClock()
     with folder.lock.open("w") as lock:
         try:
@@ -45,8 +45,9 @@ def _keep(folder: VmFolder) -> int:
         except BlockingIOError:
             sys.stderr.write(f"iris.worker: {folder.root} has a keeper already\n")
             return 0
-        end_former(folder, clock)
-        Keeper(folder, clock).run()
+        if runtime != DOCKER:
+            end_former(folder, clock)
+        Keeper(folder, clock, runtime).run()
     return 0
 
 

@@ -18,7 +18,9 @@ class VmFolder:
         self.identity = root / "worker.json"
         self.journal = root / "journal"
         self.bundles = root / "cache" / "bundles"
+        self.shared = root / "cache" / "shared"  # which every container has
         self.attempts = root / "attempts"
+        self.known = root / "known"  # where attempts outlive their keeper
 
     def attempt(self, uid: str) -> Path:
         """All that one attempt leaves on disk."""

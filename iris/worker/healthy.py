@@ -10,14 +10,8 @@ import msgspec
 
 from iris import processes
 from iris.paths import machine_path
+from iris.worker.boots import KeeperFile
 from iris.worker.folders import VmFolder
-
-
-class _KeeperFile(msgspec.Struct, frozen=True):
-    """What is read of the file that a keeper writes when it runs."""
-
-    pid: int
-    began: float
 
 
 def main(words: list[str] | None = None) -> int:
@@ -26,7 +20,7 @@ def main(words: list[str] | None = None) -> int:
     parser.add_argument("--vm", type=Path, required=True)
     folder = VmFolder(machine_path(parser.parse_args(words).vm.absolute()))
     try:
-        keeper = msgspec.json.decode(folder.keeper.read_bytes(), type=_KeeperFile)
+        keeper = msgspec.json.decode(folder.keeper.read_bytes(), type=KeeperFile)
     except (OSError, msgspec.MsgspecError) as error:
         sys.stderr.write(f"not healthy: {error}\n")
         return 1

@@ -18,8 +18,8 @@ import msgspec
 
 from iris.clock import Clock
 from iris.domain.jobs import EndCause
-from iris.processes import started_at
 from iris.worker.attempts import Attempts
+from iris.worker.boots import boot_to_go_on, write_keeper_file
 from iris.worker.folders import VmFolder, write_private
 from iris.worker.journal import Journal
 from iris.worker.messages import (
@@ -42,23 +42,44 @@ log = logging.getLogger(__name__)
 
 # Seconds for what runs to end by itself when the VM goes; `docker stop` waits 10.
 LAST_GRACE = 5.0
+DOCKER = "docker"  # the runtime whose attempts outlive a keeper
 LAST_DEADLINE = 8.0  # seconds until the keeper goes though something will not die
 
 
 class Keeper:
     """Starts, watches, ends and remembers the attempts of one VM."""
 
-    def __init__(self, folder: VmFolder, clock: Clock) -> None:
-        self.boot_id = os.urandom(16).hex()
+    def __init__(self, folder: VmFolder, clock: Clock, runtime: str) -> None:
+        former = boot_to_go_on(folder) if runtime == DOCKER else ""
+        self.boot_id = former or os.urandom(16).hex()
         self._folder = folder
         self._clock = clock
         self._began_at = clock.now()
         self._selector = selectors.DefaultSelector()
         self._agent = Supervision(folder.root, clock, self._selector)
-        self._attempts = self._make_attempts()
-        self._identity = self._read_identity()
         self._woken, self._wakes = socket.socketpair()
+        self._attempts = (
+            self._adopt(goes_on=bool(former))
+            if runtime == DOCKER
+            else self._make_attempts()
+        )
+        self._identity = self._read_identity()
         self._is_stopping = False
+
+    def _adopt(self, *, goes_on: bool) -> Attempts:
+        from iris.worker.runtimes.containers import ContainerAttempts
+        from iris.worker.runtimes.engine import Engine
+
+        attempts = ContainerAttempts(
+            self._folder, self._clock, self._tell, self._wake, Engine()
+        )
+        attempts.adopt(are_alive=goes_on)
+        return attempts
+
+    def _wake(self) -> None:
+        """For a thread that has news: the keeper acts."""
+        with contextlib.suppress(BlockingIOError):  # it is being woken already
+            self._wakes.send(b"\0")
 
     def _make_attempts(self) -> Attempts:
         journal = Journal(self._folder.journal, self.boot_id)
@@ -70,7 +91,7 @@ class Keeper:
     def run(self) -> None:
         """Until SIGTERM; then everything of this VM ends first."""
         self._listen_to_signals()
-        self._write_keeper_file()
+        write_keeper_file(self._folder, self.boot_id)
         while not self._is_stopping:
             self._start_agent_when_due()
             self._turn()
@@ -112,11 +133,6 @@ class Keeper:
     def _ask_to_stop(self, *_: object) -> None:
         self._is_stopping = True
 
-    def _write_keeper_file(self) -> None:
-        pid = os.getpid()
-        content = {"pid": pid, "began": started_at(pid), "boot_id": self.boot_id}
-        write_private(self._folder.keeper, msgspec.json.encode(content))
-
     # -- the agent -----------------------------------------------------------------
 
     def _start_agent_when_due(self) -> None:
@@ -145,8 +161,8 @@ class Keeper:
             case Stop(uid=uid, because=because, is_lost=is_lost):
                 cause = EndCause.WORKER_LOST if is_lost else EndCause.STOPPED
                 self._attempts.stop(uid, cause, because)
-            case Fail(uid=uid, because=because):
-                self._attempts.stop(uid, EndCause.PREPARE_FAILED, because)
+            case Fail(uid=uid, because=because, cause=cause):
+                self._attempts.stop(uid, cause, because)
             case Forget(uid=uid):
                 self._attempts.forget(uid)
             case Keep(identity=identity):

@@ -23,6 +23,7 @@ class Start(msgspec.Struct, frozen=True, tag=True):
     memory_bytes: int
     run_timeout: float
     stop_grace: float
+    image: str = ""  # where attempts are containers
 
 
 class Stop(msgspec.Struct, frozen=True, tag=True):
@@ -44,6 +45,7 @@ class Fail(msgspec.Struct, frozen=True, tag=True):
 
     uid: str
     because: str
+    cause: EndCause = EndCause.PREPARE_FAILED
 
 
 class Forget(msgspec.Struct, frozen=True, tag=True):

@@ -98,6 +98,7 @@ def read_surroundings(server: MetadataServer) -> VmMetadata:
         address=_required(server, "network-interfaces/0/ip"),
         resources=_resources(attribute("iris-resources")),
         runtime=attribute("iris-runtime"),
+        image=attribute("iris-image"),
         controller_url=attribute("iris-controller"),
         join_token=attribute(f"iris-join-token-{index}"),
         metadata_address=server.address,

@@ -110,6 +110,11 @@ class FakeController:
             report = self.reports.get(uid)
             return report.state if report else ""
 
+    def detail(self, uid: str) -> str:
+        with self.lock:
+            report = self.reports.get(uid)
+            return report.detail if report else ""
+
     def output(self, uid: str) -> str:
         with self.lock:
             return self.logs.get(uid, b"").decode()

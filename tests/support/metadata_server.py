@@ -72,6 +72,7 @@ def surroundings(**changes: str) -> dict[str, str]:
         "iris-vms": "4",
         "iris-resources": '{"cpus":4}',
         "iris-runtime": "process",
+        "iris-image": "registry.example/iris-worker:1",
         "iris-controller": "http://127.0.0.1:1",
         "agent-worker-number": "1",
         **{f"iris-join-token-{index}": f"join-{index}" for index in range(4)},

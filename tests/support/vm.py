@@ -24,8 +24,14 @@ PYTHON = sys.executable
 class Vm:
     """A folder and a keeper; nothing of it lives after `close`."""
 
-    def __init__(self, root: Path, *, told_by_cloud: bool = False) -> None:
+    def __init__(
+        self, root: Path, *, told_by_cloud: bool = False, **told: object
+    ) -> None:
         self.root = root
+        self._told = told  # beside what every VM is told
+        self.machine: Path | None = None  # a machine's root, where it has one
+        if (root.parent / "dev").is_dir():
+            self.machine = root.parent
         self.controller = FakeController()
         root.mkdir(parents=True)
         if not told_by_cloud:
@@ -50,7 +56,7 @@ class Vm:
             "join_token": "join-token",
             "path_prefix": str(Path(PYTHON).parent),
         }
-        metadata = VmMetadata(**(told | changes))  # type: ignore[arg-type]  # as a test wants it
+        metadata = VmMetadata(**(told | self._told | changes))  # type: ignore[arg-type]  # as a test wants it
         (self.root / "metadata.json").write_bytes(msgspec.json.encode(metadata))
 
     def say_where(self, controller: FakeController) -> None:
@@ -62,13 +68,17 @@ class Vm:
 
     def start_keeper(self) -> subprocess.Popen[bytes]:
         """Another keeper; the first is there from the start."""
+        env, place = os.environ | {"IRIS_VM": str(self.root)}, str(self.root)
+        if self.machine is not None:
+            env["IRIS_ROOT"] = str(self.machine)
+            place = f"/{self.root.name}"
         with (self.root / "keeper.log").open("ab") as log:
             return subprocess.Popen(
-                [PYTHON, "-m", "iris.worker", "--vm", str(self.root)],
+                [PYTHON, "-m", "iris.worker", "--vm", place],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                env=os.environ | {"IRIS_VM": str(self.root)},
+                env=env,
                 start_new_session=True,
             )
 

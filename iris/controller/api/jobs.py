@@ -154,7 +154,9 @@ def _accept(
 ) -> tuple[JobView, ...]:
     with parts.state.reading() as tables:
         groups = tuple(tables.groups.values())
-    admitted = [admit(each, groups, parts.bundles.has) for each in submissions]
+    admitted = [
+        admit(each, groups, parts.bundles.has, parts.runtime) for each in submissions
+    ]
     uids = parts.state.submit(admitted, caller.user)
     return tuple(parts.jobs.view(own_job(parts, caller, uid)) for uid in uids)
 

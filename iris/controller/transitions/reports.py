@@ -94,6 +94,7 @@ def _take_report(
         reported=True,
         reported_seq=attempt.reported_seq or heartbeat_seq,
         coordinator_port=report.coordinator_port or attempt.coordinator_port,
+        detail=report.detail,
     )
     if state is not attempt.state:
         seen = _advance(change, seen)
@@ -214,4 +215,5 @@ def _spec(tables: Tables, worker: Worker, attempt: Attempt) -> AttemptSpec:
         run_timeout=spec.run_timeout,
         stop_grace=spec.stop_grace,
         gang=bool(attempt.gang_uid),
+        image=spec.image,
     )

@@ -17,6 +17,7 @@ from iris.worker.agent.heart import Heart
 from iris.worker.agent.link import Link
 from iris.worker.agent.nudges import NudgePort
 from iris.worker.agent.reporting import Reporter
+from iris.worker.agent.selftest import why_unfit
 from iris.worker.agent.shipping import Shipper
 from iris.worker.agent.wishes import Wishes
 from iris.worker.agent.worker import Worker
@@ -36,6 +37,8 @@ from iris.worker.messages import (
 log = logging.getLogger(__name__)
 
 KEEPER_GONE = 1  # exit status
+FAILED = "failed"  # the phase of a boot that will not do
+FIT_PAUSE = 5.0  # seconds between looks at a VM that is not fit
 
 
 class Agent:
@@ -81,11 +84,22 @@ class Agent:
         boot = Boot(self._worker.metadata, self._current_token)
         boot.reached("keeper started", hello.began_at)
         boot.reached("agent started", began_at)
+        self._see_that_we_are_fit(boot)
         identity = self._heart.register(hello.boot_id)
         self._tell(Keep(identity))
         self._token = identity.token
         boot.reached(LAST_PHASE, self._worker.clock.now())
         return identity.worker_uid
+
+    def _see_that_we_are_fit(self, boot: Boot) -> None:
+        """A VM that can run nothing never registers: its slice is replaced."""
+        worker, said = self._worker, ""
+        while because := why_unfit(worker.folder, worker.metadata):
+            if because != said:
+                log.warning('not fit to work because="%s"', because)
+                boot.reached(FAILED, worker.clock.now(), because)
+            said = because
+            worker.clock.wait(threading.Event(), FIT_PAUSE)
 
     def _current_token(self) -> str:
         return self._token

@@ -28,10 +28,10 @@ class Boot:
         self._reports: queue.SimpleQueue[PhaseReport] = queue.SimpleQueue()
         threading.Thread(target=self._tell, name="boot", daemon=True).start()
 
-    def reached(self, phase: str, at: float) -> None:
+    def reached(self, phase: str, at: float, detail: str = "") -> None:
         """A phase was reached; returns at once."""
-        metadata = self._metadata
-        self._reports.put(PhaseReport(metadata.slice_name, metadata.index, phase, at))
+        name, index = self._metadata.slice_name, self._metadata.index
+        self._reports.put(PhaseReport(name, index, phase, at, detail))
 
     def _tell(self) -> None:
         link = Link(self._metadata, self._token)

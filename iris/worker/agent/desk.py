@@ -36,6 +36,7 @@ _FAILED = frozenset(
         EndCause.EXITED,
         EndCause.SIGNALLED,
         EndCause.NO_SUCH_COMMAND,
+        EndCause.NO_SUCH_IMAGE,
         EndCause.OUT_OF_MEMORY,
         EndCause.TIMED_OUT,
     }
@@ -67,7 +68,7 @@ class Desk:
             if known.ended_at:
                 held.state, held.cause = end_of(known), known.cause
                 held.detail = known.detail
-            elif known.pid:
+            elif known.started_at:
                 held.state, held.is_started = AttemptState.RUNNING, True
             return held
 

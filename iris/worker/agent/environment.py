@@ -20,10 +20,7 @@ def attempt_environment(
     spec: AttemptSpec, metadata: VmMetadata, coordinator: str, vm: Path
 ) -> dict[str, str]:
     """The contract's variables; the user's own come before, ours win."""
-    env = {name: os.environ[name] for name in _INHERITED if name in os.environ}
-    path = os.environ.get("PATH", os.defpath)
-    env["PATH"] = f"{metadata.path_prefix}:{path}" if metadata.path_prefix else path
-    env.setdefault("TMPDIR", tempfile.gettempdir())
+    env = {} if metadata.runtime == "docker" else _of_machine(metadata)
     env["PYTHONUNBUFFERED"] = "1"  # lines are seen when they are printed
     env |= spec.env
     env |= {
@@ -44,4 +41,13 @@ def attempt_environment(
         env["TPU_ACCELERATOR_TYPE"] = spec.accelerator
     if coordinator:
         env["IRIS_COORDINATOR"] = coordinator
+    return env
+
+
+def _of_machine(metadata: VmMetadata) -> dict[str, str]:
+    """What a process sees of its machine; a container has its image's own."""
+    env = {name: os.environ[name] for name in _INHERITED if name in os.environ}
+    path = os.environ.get("PATH", os.defpath)
+    env["PATH"] = f"{metadata.path_prefix}:{path}" if metadata.path_prefix else path
+    env.setdefault("TMPDIR", tempfile.gettempdir())
     return env

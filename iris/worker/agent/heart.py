@@ -17,7 +17,7 @@ from iris.worker.agent.reporting import Reporter
 from iris.worker.agent.wishes import Wishes
 from iris.worker.agent.worker import Worker
 from iris.worker.messages import Hello, Identity
-from iris.worker.runtimes.process import LIMITS
+from iris.worker.runtimes.limits import limits_of
 
 log = logging.getLogger(__name__)
 
@@ -65,7 +65,7 @@ class Heart:
             boot_id=boot_id,
             address=metadata.address,
             version=__version__,
-            limits=LIMITS,
+            limits=limits_of(metadata.runtime),
         )
         answer = self._persist(
             "registration",
@@ -90,7 +90,7 @@ class Heart:
                 nudge_port=nudges.port,
                 nudges=nudges.count,
                 attempts=self._reporter.reports(),
-                notice=self.notice,
+                notice=self.notice or self._wishes.unfit,
             )
             return heartbeat, self._link.post(path, heartbeat, HeartbeatAnswer)
 

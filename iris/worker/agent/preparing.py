@@ -1,4 +1,4 @@
-"""What an attempt needs before it may start: its bundle, its port."""
+"""What an attempt needs before it may start: its image, its chips, its bundle."""
 
 from __future__ import annotations
 
@@ -8,13 +8,18 @@ import socket
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from iris.bundles import unpack
 from iris.domain.machine import VmMetadata
 from iris.domain.protocol import AttemptSpec
-from iris.errors import BadBundle
+from iris.errors import BadBundle, Held
 from iris.worker.agent.link import Link
+from iris.worker.chips import chips, why_busy
 from iris.worker.folders import VmFolder, remove, write_private
+
+if TYPE_CHECKING:
+    from iris.worker.agent.images import Images
 
 FETCHES = 3  # of a bundle that arrives damaged
 MOST_KEPT = 1 << 30  # bytes of bundles; those used longest ago go first
@@ -35,9 +40,26 @@ class Preparer:
         self._token = token
         self._most_kept = most_kept
         self._fetching = threading.Lock()
+        self._images = _images_of(metadata)
+
+    def is_needed(self, spec: AttemptSpec) -> bool:
+        """Is there anything to wait for?"""
+        uses_chips = bool(spec.resources.chips and chips())
+        return bool(spec.bundle or self._images or uses_chips)
 
     def prepare(self, spec: AttemptSpec) -> None:
-        """Fill the attempt's work folder. Raises IrisError or OSError."""
+        """Fill the attempt's work folder, and see that nobody has its chips.
+
+        Raises Held while somebody has, and IrisError or OSError.
+        """
+        if self._images:
+            self._images.ensure(spec.image or self._metadata.image)
+        if spec.bundle:
+            self._lay_out(spec)
+        if spec.resources.chips and (words := why_busy(chips())):
+            raise Held(words)
+
+    def _lay_out(self, spec: AttemptSpec) -> None:
         bundle = self._bundle(spec.bundle)
         work = self._folder.work(spec.uid)
         remove(work)  # what an agent that was killed meanwhile laid out
@@ -82,3 +104,13 @@ def pick_port(address: str) -> int:
         probe.bind((address, 0))
         port: int = probe.getsockname()[1]
         return port
+
+
+def _images_of(metadata: VmMetadata) -> Images | None:
+    """Where attempts are containers; else nothing of an engine is even loaded."""
+    if metadata.runtime != "docker":
+        return None
+    from iris.worker.agent.images import Images
+    from iris.worker.runtimes.engine import Engine
+
+    return Images(Engine(), metadata.metadata_address)

@@ -50,6 +50,7 @@ class Reporter:
             coordinator_port=held.coordinator_port,
             log_bytes=size,
             started_at=known.started_at if known else 0.0,
+            detail=held.detail if held.state is AttemptState.PREPARING else "",
         )
         if not held.has_ended:
             return report

@@ -5,6 +5,7 @@ from __future__ import annotations
 import queue
 import threading
 
+from iris.domain.jobs import EndCause
 from iris.domain.protocol import (
     AttemptReport,
     AttemptSpec,
@@ -13,7 +14,18 @@ from iris.domain.protocol import (
     HeartbeatAnswer,
 )
 from iris.domain.states import ATTEMPT_ENDED, AttemptState
-from iris.errors import Busy, IrisError, Unreachable
+from iris.errors import (
+    Busy,
+    IrisError,
+    NoEngine,
+    NotFound,
+    NotPermitted,
+    Unavailable,
+    Unreachable,
+)
+from iris.errors import (
+    Held as HeldByAnother,
+)
 from iris.worker.agent.desk import Held
 from iris.worker.agent.environment import attempt_environment
 from iris.worker.agent.patience import Patience
@@ -25,6 +37,9 @@ from iris.worker.messages import Accept, Fail, Forget, Start, Stop
 # Seconds for a bundle to come from a controller that does not answer; the
 # controller itself, where it can, gives up much sooner.
 PREPARE_DEADLINE = 600.0
+# Seconds for what a former attempt left of itself to let go of the chips.
+CHIPS_DEADLINE = 60.0
+_TRY_LATER = (Busy, HeldByAnother, NoEngine, Unavailable, Unreachable)
 
 
 class Wishes:
@@ -35,6 +50,7 @@ class Wishes:
         self._desk = worker.desk
         self._tell = worker.tell
         self._preparer = Preparer(worker.folder, worker.metadata, worker.token)
+        self.unfit = ""  # why this worker can run nothing any more
         self._removals: queue.SimpleQueue[str] = queue.SimpleQueue()
         threading.Thread(target=self._remove, name="removals", daemon=True).start()
 
@@ -88,38 +104,52 @@ class Wishes:
     def _take_in(self, spec: AttemptSpec) -> None:
         held = self._desk.take_in(spec)
         self._worker.shipper.add(spec.uid)
-        if not spec.bundle:
+        if not self._preparer.is_needed(spec):
             self._get_ready(held, spec)
             return
         threading.Thread(
-            target=self._prepare, args=(held, spec), name="bundle", daemon=True
+            target=self._prepare, args=(held, spec), name="prepare", daemon=True
         ).start()
 
     def _prepare(self, held: Held, spec: AttemptSpec) -> None:
-        because = self._try_to_prepare(held, spec)
+        fault = self._try_to_prepare(held, spec)
         if self._desk.find(spec.uid) is not held:  # stopped and forgotten meanwhile
             remove(self._worker.folder.attempt(spec.uid))
-        elif because:
-            self._tell(Fail(spec.uid, because))
+        elif fault is not None:
+            self._tell(fault)
         else:
             self._get_ready(held, spec)
 
-    def _try_to_prepare(self, held: Held, spec: AttemptSpec) -> str:
-        """Why it cannot be prepared; empty once it is."""
-        until = self._worker.clock.now() + PREPARE_DEADLINE
-        patience = Patience(f"bundle {spec.bundle[:12]}")
+    def _try_to_prepare(self, held: Held, spec: AttemptSpec) -> Fail | None:
+        """Why it cannot be prepared; None once it is."""
+        began = self._worker.clock.now()
+        until = began + PREPARE_DEADLINE
+        patience = Patience(f"attempt {spec.uid}")
         while not held.is_stopped:
             try:
                 self._preparer.prepare(spec)
-                return ""
-            except (Unreachable, Busy) as error:
+                return None
+            except _TRY_LATER as error:
                 pause = patience.after(error)
                 if self._worker.clock.now() + pause > until:
-                    return str(error)
+                    return self._late(spec, error)
+                held.detail = str(error)  # why it is not prepared yet
+                if isinstance(error, HeldByAnother):
+                    until = min(until, began + CHIPS_DEADLINE)
                 threading.Event().wait(pause)
+            except (NotFound, NotPermitted) as error:
+                is_users = bool(spec.image)
+                cause = EndCause.NO_SUCH_IMAGE if is_users else EndCause.PREPARE_FAILED
+                return Fail(spec.uid, str(error), cause)
             except (IrisError, OSError) as error:
-                return str(error)
-        return "stopped"
+                return Fail(spec.uid, str(error))
+        return Fail(spec.uid, "stopped")
+
+    def _late(self, spec: AttemptSpec, error: IrisError) -> Fail:
+        if isinstance(error, HeldByAnother):  # the next attempt would fare no better
+            self.unfit = str(error)
+            self._worker.wake.set()
+        return Fail(spec.uid, str(error))
 
     def _get_ready(self, held: Held, spec: AttemptSpec) -> None:
         if spec.gang:
@@ -151,6 +181,7 @@ class Wishes:
                 memory_bytes=spec.resources.memory_bytes,
                 run_timeout=spec.run_timeout,
                 stop_grace=spec.stop_grace,
+                image=spec.image or worker.metadata.image,
             )
         )
 

@@ -15,7 +15,6 @@ from pathlib import Path
 import msgspec
 
 from iris.clock import Clock
-from iris.domain.fleet import Limits
 from iris.domain.jobs import EndCause
 from iris.processes import send, send_group, with_variables
 from iris.worker.attempts import Attempts
@@ -31,11 +30,6 @@ from iris.worker.folders import VmFolder
 from iris.worker.journal import Journal
 from iris.worker.messages import Known, Start
 
-LIMITS = Limits(
-    cpu="not held: an ordinary user has no control group to set it in",
-    memory="held: the memory of all its processes is summed twice a second",
-    time="held",
-)
 WATCH_INTERVAL = 0.5  # seconds between looks at memory
 WATCH_SHARE = 0.1  # of the time at most goes into these looks
 

@@ -1,0 +1,268 @@
+"""Attempts as containers: they outlive their keeper, and the next one adopts them.
+
+Nothing here waits for the engine: each container has a thread, which tells what
+happened. What an attempt prints goes straight into the file of its folder.
+"""
+
+from __future__ import annotations
+
+import logging
+import queue
+import signal
+import threading
+from collections.abc import Callable
+from functools import partial
+
+import msgspec
+
+from iris.clock import Clock
+from iris.domain.jobs import EndCause
+from iris.errors import IrisError
+from iris.worker.attempts import Attempts
+from iris.worker.chips import devices
+from iris.worker.endings import Running, ended
+from iris.worker.folders import VmFolder, remove
+from iris.worker.kept import KeptAttempts
+from iris.worker.messages import Known, Start
+from iris.worker.runtimes.engine import End, Engine, Wish
+
+log = logging.getLogger(__name__)
+
+# $0 is the output, "$@" the command: one that cannot be run leaves a file beside it
+MISSING = "no-command"
+_SHELL = (
+    'exec >>"$0" 2>&1; '
+    'command -v -- "$1" >/dev/null && exec "$@"; '
+    f': >"${{0%/*}}/{MISSING}"; exit 127'
+)
+
+
+class Started(msgspec.Struct, frozen=True):
+    """Its container runs."""
+
+    uid: str
+    pid: int
+
+
+class NotStarted(msgspec.Struct, frozen=True):
+    """There is no container of it, and will be none."""
+
+    uid: str
+    error: Exception
+
+
+class Ended(msgspec.Struct, frozen=True):
+    """Its container has ended."""
+
+    uid: str
+    end: End
+
+
+class ContainerAttempts(Attempts):
+    """Containers of the VM's engine, known by their label."""
+
+    kill_pause = 1.0
+
+    def __init__(
+        self,
+        folder: VmFolder,
+        clock: Clock,
+        tell: Callable[[Known], None],
+        wake: Callable[[], None],  # the keeper, to act
+        engine: Engine,
+    ) -> None:
+        super().__init__(folder, clock, tell)
+        self._wake = wake
+        self._engine = engine
+        self._kept = KeptAttempts(folder.known)
+        self._news: queue.SimpleQueue[Started | NotStarted | Ended] = (
+            queue.SimpleQueue()
+        )
+
+    def adopt(self, *, are_alive: bool) -> None:
+        """Go on with what a former keeper left, unless its machine went down."""
+        for known in self._kept.all():
+            uid = known.spec.uid
+            if not are_alive:
+                self._kept.drop(uid)
+                continue
+            self.known[uid] = known
+            if known.started_at and not known.ended_at:
+                self._running[uid] = Running(_start_of(known), 0, known.started_at)
+                self._in_background(partial(self._follow, uid, is_watched=False))
+        if not are_alive:
+            remove(self._folder.attempts)
+        log.info("attempts adopted count=%d", len(self._running))
+        self._in_background(self._sweep)
+
+    def leave(self, because: str, grace: float) -> None:
+        """What runs goes on; the next keeper finds it."""
+        self._running.clear()
+
+    def forget(self, uid: str) -> None:
+        """Its end is known where it matters."""
+        super().forget(uid)
+        if uid not in self.known:
+            self._kept.drop(uid)
+
+    def reaped(self, pid: int, status: int) -> None:
+        """No attempt is a child of the keeper."""
+
+    def act(self) -> None:
+        """Take in what happened, then end what ran too long."""
+        while not self._news.empty():
+            self._take(self._news.get())
+        super().act()
+
+    # -- one attempt -----------------------------------------------------------------
+
+    def _launch(self, known: Known, running: Running) -> None:
+        start, folder = running.start, self._folder.attempt(running.start.uid)
+        self._folder.shared.mkdir(parents=True, exist_ok=True)
+        # whoever the image runs as may write here; nobody else comes this far
+        for path in (folder, self._folder.work(start.uid), self._folder.shared):
+            path.chmod(0o777)
+        self._folder.output(start.uid).touch()
+        self._folder.output(start.uid).chmod(0o666)
+        known = msgspec.structs.replace(known, started_at=running.started_at)
+        self._kept.put(known)
+        self.known[start.uid] = known
+        self._running[start.uid] = running
+        self._in_background(lambda: self._live(known, start))
+
+    def _live(self, known: Known, start: Start) -> None:
+        """From start to end, in a thread of its own."""
+        uid = start.uid
+        try:
+            pid = self._engine.start(self._wish(known, start))
+        except (IrisError, ValueError) as error:
+            self._engine.remove(uid)  # it may have been made, or even started
+            self._tell_keeper(NotStarted(uid, error))
+            return
+        self._tell_keeper(Started(uid, pid))
+        self._follow(uid)
+
+    def _wish(self, known: Known, start: Start) -> Wish:
+        resources = known.spec.resources
+        output = str(self._folder.output(start.uid))
+        return Wish(
+            uid=start.uid,
+            vm=str(self._folder.root),
+            image=start.image,
+            argv=("/bin/sh", "-c", _SHELL, output, *start.argv),
+            env=start.env,
+            mounts=(str(self._folder.attempt(start.uid)), str(self._folder.shared)),
+            work=str(self._folder.work(start.uid)),
+            cpus=resources.cpus,
+            memory_bytes=start.memory_bytes,
+            devices=tuple(map(str, devices())) if resources.chips else (),
+        )
+
+    def _follow(self, uid: str, *, is_watched: bool = True) -> None:
+        end = self._engine.wait(uid, is_watched=is_watched)
+        self._tell_keeper(Ended(uid, end))
+
+    def _ask_to_end(self, running: Running) -> None:
+        self._signal(running.start.uid, "SIGTERM")
+
+    def _kill(self, running: Running) -> None:
+        self._signal(running.start.uid, "SIGKILL")
+
+    def _signal(self, uid: str, name: str) -> None:
+        self._in_background(lambda: self._engine.signal(uid, name))
+
+    def _remember(self, known: Known) -> None:
+        try:
+            self._kept.put(known)
+        except OSError as error:  # a full disk must not end the keeper
+            log.warning('end of %s not stored because="%s"', known.spec.uid, error)
+
+    # -- what happened ---------------------------------------------------------------
+
+    def _take(self, news: Started | NotStarted | Ended) -> None:
+        running = self._running.get(news.uid)
+        if running is None:
+            return
+        match news:
+            case Started(uid=uid, pid=pid):
+                self._take_start(uid, pid, running)
+            case NotStarted(uid=uid, error=error):
+                del self._running[uid]
+                self._take_refusal(running, error)
+            case Ended(uid=uid, end=end):
+                self._take_end(uid, end, running)
+
+    def _take_start(self, uid: str, pid: int, running: Running) -> None:
+        running.pid = pid
+        self._keep(msgspec.structs.replace(self.known[uid], pid=pid))
+        if running.stopped_as is not None:  # meanwhile: the signal found nobody
+            self._ask_to_end(running)
+
+    def _take_refusal(self, running: Running, error: Exception) -> None:
+        known = self.known[running.start.uid]
+        if running.stopped_as is None:
+            self._refuse(known, running.start, error)
+        else:
+            self._end(ended(known, running, self._clock.now()))
+
+    def _take_end(self, uid: str, end: End, running: Running) -> None:
+        running.status = _status_of(end)
+        if running.stopped_as is None:
+            running.stopped_as, running.detail = self._cause_of(uid, end, running)
+        self._settle(uid)
+        self._in_background(lambda: self._engine.remove(uid))
+
+    def _cause_of(
+        self, uid: str, end: End, running: Running
+    ) -> tuple[EndCause | None, str]:
+        """Why it ended, where its status alone does not tell."""
+        if end.status is None:
+            return EndCause.WORKER_LOST, "its container is gone"
+        if end.is_out_of_memory and end.status:
+            bound = running.start.memory_bytes / 1e6
+            return EndCause.OUT_OF_MEMORY, f"used more than its {bound:.0f} MB"
+        if (self._folder.attempt(uid) / MISSING).exists():
+            command = running.start.argv[0]
+            return EndCause.NO_SUCH_COMMAND, f"cannot run {command!r} in its image"
+        if end.is_unwatched and end.status >= 128:
+            return EndCause.WORKER_LOST, "ended with the engine, or while nobody looked"
+        return None, ""
+
+    def _sweep(self) -> None:
+        """Remove what has ended, and what nobody knows."""
+        try:
+            uids = self._engine.uids_of(str(self._folder.root))
+        except IrisError as error:
+            log.warning('containers not looked for because="%s"', error)
+            return
+        for uid in uids:
+            known = self.known.get(uid)
+            if known is None or known.ended_at:
+                self._engine.remove(uid)
+
+    def _tell_keeper(self, news: Started | NotStarted | Ended) -> None:
+        self._news.put(news)
+        self._wake()
+
+    def _in_background(self, work: Callable[[], None]) -> None:
+        threading.Thread(target=work, name="container", daemon=True).start()
+
+
+def _start_of(known: Known) -> Start:
+    spec = known.spec
+    return Start(
+        uid=spec.uid,
+        argv=spec.command,
+        env={},
+        memory_bytes=spec.resources.memory_bytes,
+        run_timeout=spec.run_timeout,
+        stop_grace=spec.stop_grace,
+    )
+
+
+def _status_of(end: End) -> int:
+    """As a process's: negative for a signal; an engine says 128 and more."""
+    if end.status is None:
+        return -signal.SIGKILL
+    is_signal = 128 < end.status < 128 + signal.NSIG
+    return 128 - end.status if is_signal else end.status

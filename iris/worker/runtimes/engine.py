@@ -1,0 +1,216 @@
+"""The container engine of this VM, over its own API.
+
+So no environment of an attempt stands in a list of arguments. Imported only where
+attempts are containers.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import os
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import docker
+import msgspec
+import requests
+from docker.errors import APIError, DockerException, NotFound
+
+from iris.domain.containers import UID_LABEL, VM_LABEL
+from iris.errors import EngineFailed, IrisError, NoEngine, NotThere
+from iris.images.names import ImageName
+
+SOCKET = "unix:///var/run/docker.sock"
+ANSWER = 60.0  # seconds for one answer; a start under load takes a while
+PAUSE = 0.5  # seconds between tries while the engine is away
+CONNECTIONS = 64  # kept; each attempt that runs holds one
+
+
+class Wish(msgspec.Struct, frozen=True):
+    """A container to run."""
+
+    uid: str  # of its attempt
+    vm: str  # the VM's folder
+    image: str
+    argv: tuple[str, ...]
+    env: dict[str, str]
+    mounts: tuple[str, ...]  # folders, each at the same place as on the VM
+    work: str  # where it starts
+    cpus: float = 0.0  # 0 without a limit
+    memory_bytes: int = 0
+    devices: tuple[str, ...] = ()  # of the TPU's chips; with them go its limits
+
+
+class End(msgspec.Struct, frozen=True):
+    """How a container ended; without a status it is not there any more."""
+
+    status: int | None
+    is_out_of_memory: bool = False
+    is_unwatched: bool = False  # the engine was away, or nobody looked
+
+
+class Engine:
+    """Starts, watches, signals and removes containers."""
+
+    def __init__(self, address: str = "") -> None:
+        self._address = address or os.environ.get("DOCKER_HOST") or SOCKET
+        self._lock = threading.Lock()
+        self._client: Any = None
+        self._cpus = 0
+
+    def start(self, wish: Wish) -> int:
+        """Create and start one, and return its pid. Raises IrisError, ValueError."""
+        with _told():
+            api = self._api()
+            made = api.create_container(
+                image=wish.image,
+                name=name_of(wish.uid),
+                entrypoint=list(wish.argv),
+                environment=wish.env,
+                working_dir=wish.work,
+                labels={VM_LABEL: wish.vm, UID_LABEL: wish.uid},
+                host_config=self._bounds_of(api, wish),
+            )
+            try:
+                api.start(made["Id"])
+            except APIError as error:
+                words = str(error.explanation)
+                if f'"{wish.argv[0]}": ' in words and "exec" in words:
+                    raise ValueError(
+                        f"image {wish.image} has no {wish.argv[0]}"
+                    ) from error
+                raise
+            return int(api.inspect_container(made["Id"])["State"]["Pid"])
+
+    def _bounds_of(self, api: Any, wish: Wish) -> Any:
+        cpus = wish.cpus if 0 < wish.cpus < self._cpu_count(api) else 0.0
+        chips: dict[str, object] = {}
+        if wish.devices:
+            # libtpu locks its buffers in memory, and shares some between processes
+            chips = {
+                "devices": [f"{path}:{path}:rwm" for path in wish.devices],
+                "cap_add": ["SYS_RESOURCE"],
+                "ulimits": [docker.types.Ulimit(name="memlock", soft=-1, hard=-1)],
+                "shm_size": 16 << 30,
+            }
+        return api.create_host_config(
+            network_mode="host",
+            init=True,  # the first process of a container hears no signal otherwise
+            binds=[f"{folder}:{folder}" for folder in wish.mounts],
+            nano_cpus=int(cpus * 1e9) or None,
+            mem_limit=wish.memory_bytes or None,
+            memswap_limit=wish.memory_bytes or None,
+            log_config={"type": "none"},  # its output is a file of its folder
+            **chips,
+        )
+
+    def _cpu_count(self, api: Any) -> int:
+        self._cpus = self._cpus or int(api.info()["NCPU"])
+        return self._cpus
+
+    def wait(self, uid: str, *, is_watched: bool = True) -> End:
+        """How it ends; returns once it has, however long the engine is away.
+
+        `is_watched`: did somebody see it start, and nobody look away since?
+        """
+        is_unwatched = not is_watched and not self._is_running(uid)
+        while True:
+            try:
+                with _told():
+                    self._api().wait(name_of(uid), timeout=None)
+                    state = self._api().inspect_container(name_of(uid))["State"]
+                if not state["Running"]:
+                    return End(state["ExitCode"], state["OOMKilled"], is_unwatched)
+            except NotThere:
+                return End(None, is_unwatched=True)
+            except IrisError:
+                is_unwatched = True
+                threading.Event().wait(PAUSE)
+
+    def _is_running(self, uid: str) -> bool:
+        with contextlib.suppress(IrisError), _told():
+            found = self._api().inspect_container(name_of(uid))
+            return bool(found["State"]["Running"])
+        return False
+
+    def signal(self, uid: str, name: str) -> None:
+        """Signal its first process; one that does not run is fine."""
+        with contextlib.suppress(IrisError), _told():
+            self._api().kill(name_of(uid), name)
+
+    def remove(self, uid: str, tries: int = 0) -> None:
+        """End it and take it away; returns once it is not there, for certain.
+
+        After so many tries it returns anyway, where a number is given.
+        """
+        for tried in itertools.count(1):
+            try:
+                with _told():
+                    self._api().remove_container(name_of(uid), force=True, v=True)
+            except NotThere:
+                return
+            except IrisError:
+                if tried == tries:
+                    return
+                threading.Event().wait(PAUSE)
+
+    def uids_of(self, vm: str) -> list[str]:
+        """The attempts of a VM whose containers are here. Raises IrisError."""
+        with _told():
+            ours = {"label": f"{VM_LABEL}={vm}"}
+            found = self._api().containers(all=True, filters=ours)
+        return [each["Labels"][UID_LABEL] for each in found]
+
+    def has(self, image: str) -> bool:
+        """Is the image here? Raises IrisError."""
+        try:
+            with _told():
+                self._api().inspect_image(image)
+        except NotThere:
+            return False
+        return True
+
+    def pull(self, image: str, login: dict[str, str] | None) -> None:
+        """Fetch an image. Raises IrisError in the registry's words."""
+        with _told():
+            name = ImageName.parse(image)
+            for line in self._api().pull(
+                name.place,
+                name.digest or name.tag or "latest",
+                stream=True,
+                decode=True,
+                auth_config=login,
+            ):
+                if "error" in line:
+                    raise EngineFailed(str(line["error"]))
+
+    def _api(self) -> Any:
+        with self._lock:
+            if self._client is None:
+                self._client = docker.APIClient(
+                    self._address,
+                    version="auto",
+                    timeout=ANSWER,
+                    max_pool_size=CONNECTIONS,
+                )
+            return self._client
+
+
+def name_of(uid: str) -> str:
+    """The container of an attempt."""
+    return f"iris-{uid}"
+
+
+@contextlib.contextmanager
+def _told() -> Iterator[None]:
+    """What the library raises, as errors of ours."""
+    try:
+        yield
+    except NotFound as error:
+        raise NotThere(str(error.explanation)) from error
+    except APIError as error:
+        raise EngineFailed(str(error.explanation or error)) from error
+    except (DockerException, requests.RequestException, OSError) as error:
+        raise NoEngine(f"the container engine does not answer: {error}") from error
