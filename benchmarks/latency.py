@@ -20,8 +20,8 @@ from iris.domain.jobs import JobSpec
 from iris.domain.resources import Resources
 
 SUBMISSIONS = 300
+LOCAL = "local.yaml"
 STARTS = 5
-CONFIG = ["--config", "local.yaml"]
 CLEANUP = [INV, "cleanup", "--no-dry-run"]
 FIRST_JOB = [INV, "job.run", "--no-bundle", "--follow", "--", "true"]
 # nanoseconds since the epoch, as the first thing that the process does
@@ -33,8 +33,8 @@ PAUSE = 0.05  # seconds between jobs, so that the cluster is idle again
 def main() -> None:
     """Measure both and print medians and tails."""
     starts = sorted(_start_to_first_result() for _ in range(STARTS))
-    with _cluster():
-        delays = [delay * 1000 for delay in _submission_delays()]
+    with cluster(LOCAL):
+        delays = [delay * 1000 for delay in submission_delays(SUBMISSIONS)]
     rows = {
         "cluster.start to first finished task": f"{starts[STARTS // 2]:.2f} s median, "
         f"{starts[-1]:.2f} s slowest of {STARTS}",
@@ -47,17 +47,18 @@ def main() -> None:
 def _start_to_first_result() -> float:
     with home():
         try:
-            started = seconds_of([INV, "cluster.start", *CONFIG])
+            started = seconds_of([INV, "cluster.start", "--config", LOCAL])
             return started + seconds_of(FIRST_JOB)
         finally:
             seconds_of(CLEANUP)
 
 
-def _submission_delays() -> Iterator[float]:
+def submission_delays(times: int) -> Iterator[float]:
+    """Seconds from each submission to the start of its process."""
     spec = JobSpec(SAY_WHEN, name="when", resources=Resources(cpus=1.0))
     with Client.of_cluster() as client:
         client.wait_for_job(client.submit(spec).uid, PATIENCE)  # the slice comes
-        for _ in range(SUBMISSIONS):
+        for _ in range(times):
             time.sleep(PAUSE)
             began = time.time()
             job = client.submit(spec)
@@ -66,10 +67,11 @@ def _submission_delays() -> Iterator[float]:
 
 
 @contextmanager
-def _cluster() -> Iterator[None]:
+def cluster(config: str) -> Iterator[None]:
+    """A cluster of a file, in a home of its own."""
     with home():
         try:
-            seconds_of([INV, "cluster.start", *CONFIG])
+            seconds_of([INV, "cluster.start", "--config", config])
             yield
         finally:
             seconds_of(CLEANUP)

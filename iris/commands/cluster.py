@@ -52,7 +52,7 @@ def start(
     rehearsed.require_wanted(rehearse, given)
     if rehearse:
         mark_lines(of_a_rehearsal=True)
-        rehearsed.require_rehearsable(session)
+        rehearsed.require_rehearsable(session, vms)
     if dry_run:
         return _show_steps(operation.plan_start(session), json)
     if rehearse:

@@ -121,6 +121,7 @@ def _file_of(wanted: Wanted) -> Session:
     session = open_session(wanted.config or None)
     if session.config.provider.gcp is None:
         rehearsed.require_rehearsable(session)
+    rehearsed.require_engines(session, wanted.circumstances.vms)
     return session
 
 

@@ -16,6 +16,7 @@ from iris.client import records
 from iris.client.records import Record
 from iris.clock import RealClock
 from iris.config import ClusterConfig
+from iris.config.model import Runtime
 from iris.domain.endpoints import Endpoints, is_loopback
 from iris.errors import Conflict, IrisError, UsageError
 from iris.images.engine import Engine
@@ -36,7 +37,7 @@ class Circumstances(msgspec.Struct, frozen=True):
 
 def prepare(session: Session, say: Say, given: Circumstances) -> Session:
     """The cluster of a file, on an emulator that runs from here on."""
-    require_rehearsable(session)
+    require_rehearsable(session, given.vms)
     planned = rehearsal_faults.load_faults(given.faults) if given.faults else []
     project, zones = places(session.config)
     wanted = Wanted(project, zones[0], delays=given.delays, vms=given.vms)
@@ -67,7 +68,7 @@ def require_vms(vms: str) -> None:
         LocalRegistry.program()
 
 
-def require_rehearsable(session: Session) -> None:
+def require_rehearsable(session: Session, vms: str = "") -> None:
     """Raises UsageError for a file without a cloud, Conflict for a real cluster."""
     if session.config.provider.gcp is None:
         raise UsageError(
@@ -75,6 +76,8 @@ def require_rehearsable(session: Session) -> None:
             "which needs no rehearsal",
             hint="Leave --rehearse out; a rehearsal is of a file of Google Cloud.",
         )
+    running = rehearsing.find()
+    require_engines(session, vms or (running.vms if running else ""))
     if session.record is not None and not session.record.rehearsal:
         raise Conflict(
             f"cluster {session.cluster!r} of this machine is a real one",
@@ -89,6 +92,16 @@ def require_wanted(rehearse: bool, given: Circumstances) -> None:
         raise UsageError(
             f"--{named[0]} is of a rehearsal only",
             hint="Say --rehearse too; Google Cloud has its own.",
+        )
+
+
+def require_engines(session: Session, vms: str) -> None:
+    """Raises UsageError where attempts are containers, and VMs have no engine."""
+    if session.config.worker.runtime is Runtime.DOCKER and vms != "docker":
+        raise UsageError(
+            f"{session.config_path}: worker/runtime: docker wants VMs with an engine, "
+            f"and those of this rehearsal are of kind {vms or VMS[0]}",
+            hint="Rehearse it with `--vms docker`.",
         )
 
 

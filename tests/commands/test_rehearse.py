@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from iris.client import records
+from iris.paths import examples_folder
 from tests.support.cluster import QUICK
 
 
@@ -70,6 +71,18 @@ def test_without_an_engine_nothing_begins_and_the_way_out_is_told(terminal):
         assert "hint: " in said.splitlines()[1]
     assert not (terminal.home / "rehearsals").exists()
     assert not (terminal.home / "clusters").exists()
+
+
+def test_attempts_as_containers_want_vms_with_an_engine(terminal):
+    text = (examples_folder() / "eu-west4.yaml").read_text()
+    file = terminal.folder / "contained.yaml"
+    file.write_text(text.replace("runtime: process", "runtime: docker"))
+
+    for words in (["rehearse"], ["cluster.start", "--rehearse"]):
+        said = terminal.refused(*words, "--config", str(file), status=2)
+
+        assert "worker/runtime: docker wants VMs with an engine" in said
+        assert "hint: Rehearse it with `--vms docker`." in said
 
 
 def test_vms_of_no_kind_are_wrong_usage(terminal):

@@ -179,6 +179,13 @@ def test_a_fault_of_a_group_is_one_line_that_names_its_place(group: str, words: 
     assert fault.startswith("mine.yaml: scale_groups/cpu")
 
 
+def test_containers_want_an_image_for_jobs_that_name_none():
+    text = "name: a\nprovider: {local: {}}\nworker: {runtime: docker}\n"
+    fault = fault_of(text + "scale_groups: {cpu: {cpus: 1, memory: 1GB}}\n")
+
+    assert "worker/image: expected a container image for jobs that name none" in fault
+
+
 def test_a_binary_file_is_refused(tmp_path: Path):
     path = tmp_path / "binary.yaml"
     path.write_bytes(b"\x7fELF\x80\xff\xfe")
