@@ -97,8 +97,7 @@ def run(
         bundle=None if bundle else False,
     )
     wanted = jobs.wanted_of(typed, file)
-    wait = seconds(wait_timeout)
-    session = open_session(config, cluster)
+    session, wait = open_session(config, cluster), seconds(wait_timeout)
     if dry_run:
         seen = jobs.foresee(session, wanted)
         said = f"would submit {seen.spec.name}: {tasks_of(seen.spec)}"

@@ -12,7 +12,7 @@ from msgspec.structs import asdict
 from iris.config.kinds import AcceleratorType, Amount, Named, OneOf, Refused, Text
 from iris.config.measures import Duration, Size
 from iris.config.reading import fields_of, read_struct, read_yaml
-from iris.config.words import ABOVE_ZERO, LINE, NOT_NEGATIVE, ZONE, Flag
+from iris.config.words import ABOVE_ZERO, IMAGE, LINE, NOT_NEGATIVE, ZONE, Flag
 from iris.domain.jobs import Band, Capacity
 from iris.errors import BadClusterFile, UsageError
 from iris.operations.job_words import Wanted
@@ -59,6 +59,7 @@ class JobFile(msgspec.Struct, frozen=True):
     env: Annotated[dict[str, str], Named(VARIABLE, VALUE)] = {}
     max_retries: Annotated[int | None, NOT_NEGATIVE] = None
     run_timeout: Annotated[float | None, Duration()] = None
+    image: Annotated[str, IMAGE] = ""
     bundle: Annotated[bool | None, Flag()] = None
 
 

@@ -70,8 +70,9 @@ class Keeper:
         from iris.worker.runtimes.containers import ContainerAttempts
         from iris.worker.runtimes.engine import Engine
 
+        engine = Engine(str(self._folder.root))
         attempts = ContainerAttempts(
-            self._folder, self._clock, self._tell, self._wake, Engine()
+            self._folder, self._clock, self._tell, self._wake, engine
         )
         attempts.adopt(are_alive=goes_on)
         return attempts

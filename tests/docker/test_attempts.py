@@ -19,6 +19,9 @@ from tests.support.eventually import eventually
 from tests.support.vm import Vm
 
 
+pytestmark = pytest.mark.docker
+
+
 class ContainerVm(Vm):
     """A VM whose attempts are containers of this machine's engine."""
 
@@ -29,12 +32,17 @@ class ContainerVm(Vm):
 
     def containers(self) -> list[str]:
         """The attempts whose containers are here, whatever state they are in."""
-        words = ("--filter", f"label={VM_LABEL}={self.root}", "--format")
-        label = '{{.Label "' + UID_LABEL + '"}}'
-        return self.engine.try_("ps", "--all", *words, label).out.split()
+        return self._found('{{.Label "' + UID_LABEL + '"}}')
+
+    def _found(self, form: str, *filters: str) -> list[str]:
+        words = ["ps", "--all", "--format", form]
+        for each in (f"label={VM_LABEL}={self.root}", *filters):
+            words += ["--filter", each]
+        return self.engine.try_(*words).out.split()
 
     def inspect(self, uid: str, what: str) -> str:
-        return self.engine.try_("inspect", "--format", what, f"iris-{uid}").out.strip()
+        found = self._found("{{.ID}}", f"label={UID_LABEL}={uid}")
+        return self.engine.try_("inspect", "--format", what, *found).out.strip()
 
     def restart_keeper(self) -> None:
         """As the engine does for a container with --restart=always."""
@@ -45,8 +53,8 @@ class ContainerVm(Vm):
     def close(self) -> None:
         self.keeper.kill()
         self.keeper.wait()
-        for uid in self.containers():
-            self.engine.try_("rm", "--force", f"iris-{uid}")
+        for container in self._found("{{.ID}}"):
+            self.engine.try_("rm", "--force", container)
         super().close()
 
 

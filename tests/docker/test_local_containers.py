@@ -10,6 +10,8 @@ from iris.domain.containers import VM_LABEL
 from tests.support.eventually import eventually
 from tests.support.terminal import Terminal
 
+pytestmark = pytest.mark.docker
+
 FILE = """
 name: contained
 provider: {local: {}}

@@ -40,7 +40,7 @@ class Preparer:
         self._token = token
         self._most_kept = most_kept
         self._fetching = threading.Lock()
-        self._images = _images_of(metadata)
+        self._images = _images_of(folder, metadata)
 
     def is_needed(self, spec: AttemptSpec) -> bool:
         """Is there anything to wait for?"""
@@ -106,11 +106,11 @@ def pick_port(address: str) -> int:
         return port
 
 
-def _images_of(metadata: VmMetadata) -> Images | None:
+def _images_of(folder: VmFolder, metadata: VmMetadata) -> Images | None:
     """Where attempts are containers; else nothing of an engine is even loaded."""
     if metadata.runtime != "docker":
         return None
     from iris.worker.agent.images import Images
     from iris.worker.runtimes.engine import Engine
 
-    return Images(Engine(), metadata.metadata_address)
+    return Images(Engine(str(folder.root)), metadata.metadata_address)

@@ -47,11 +47,9 @@ def _of_the_engine(folder: VmFolder, metadata: VmMetadata) -> str:
     from iris.worker.chips import devices
     from iris.worker.runtimes.engine import Engine, Wish
 
-    engine = Engine()
-    uid = f"{UID}-{metadata.slice_uid}-{metadata.index}"
+    engine = Engine(str(folder.root))
     wish = Wish(
-        uid=uid,
-        vm=str(folder.root),
+        uid=UID,
         image=metadata.image,
         argv=("/bin/sh", "-c", ":"),
         env={},
@@ -63,9 +61,9 @@ def _of_the_engine(folder: VmFolder, metadata: VmMetadata) -> str:
         if not engine.has(metadata.image):
             return ""  # it is pulled for the first attempt that needs it
         engine.start(wish)
-        end = engine.wait(uid)
+        end = engine.wait(UID)
     except (IrisError, ValueError) as error:
         return f"no container starts: {error}"
     finally:
-        engine.remove(uid, tries=3)
+        engine.remove(UID, tries=3)
     return "" if end.status == 0 else f"a container ends with status {end.status}"

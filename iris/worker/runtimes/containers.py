@@ -147,7 +147,6 @@ class ContainerAttempts(Attempts):
         output = str(self._folder.output(start.uid))
         return Wish(
             uid=start.uid,
-            vm=str(self._folder.root),
             image=start.image,
             argv=("/bin/sh", "-c", _SHELL, output, *start.argv),
             env=start.env,
@@ -231,7 +230,7 @@ class ContainerAttempts(Attempts):
     def _sweep(self) -> None:
         """Remove what has ended, and what nobody knows."""
         try:
-            uids = self._engine.uids_of(str(self._folder.root))
+            uids = self._engine.uids()
         except IrisError as error:
             log.warning('containers not looked for because="%s"', error)
             return

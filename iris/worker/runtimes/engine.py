@@ -10,6 +10,7 @@ import contextlib
 import itertools
 import os
 import threading
+import zlib
 from collections.abc import Iterator
 from typing import Any
 
@@ -32,7 +33,6 @@ class Wish(msgspec.Struct, frozen=True):
     """A container to run."""
 
     uid: str  # of its attempt
-    vm: str  # the VM's folder
     image: str
     argv: tuple[str, ...]
     env: dict[str, str]
@@ -54,11 +54,16 @@ class End(msgspec.Struct, frozen=True):
 class Engine:
     """Starts, watches, signals and removes containers."""
 
-    def __init__(self, address: str = "") -> None:
-        self._address = address or os.environ.get("DOCKER_HOST") or SOCKET
+    def __init__(self, vm: str) -> None:
+        self._vm = vm  # the VM's folder: an engine may be that of several
+        self._address = os.environ.get("DOCKER_HOST") or SOCKET
         self._lock = threading.Lock()
         self._client: Any = None
         self._cpus = 0
+
+    def name_of(self, uid: str) -> str:
+        """The container of an attempt."""
+        return f"iris-{uid}-{zlib.crc32(self._vm.encode()):08x}"
 
     def start(self, wish: Wish) -> int:
         """Create and start one, and return its pid. Raises IrisError, ValueError."""
@@ -66,11 +71,11 @@ class Engine:
             api = self._api()
             made = api.create_container(
                 image=wish.image,
-                name=name_of(wish.uid),
+                name=self.name_of(wish.uid),
                 entrypoint=list(wish.argv),
                 environment=wish.env,
                 working_dir=wish.work,
-                labels={VM_LABEL: wish.vm, UID_LABEL: wish.uid},
+                labels={VM_LABEL: self._vm, UID_LABEL: wish.uid},
                 host_config=self._bounds_of(api, wish),
             )
             try:
@@ -119,8 +124,8 @@ class Engine:
         while True:
             try:
                 with _told():
-                    self._api().wait(name_of(uid), timeout=None)
-                    state = self._api().inspect_container(name_of(uid))["State"]
+                    self._api().wait(self.name_of(uid), timeout=None)
+                    state = self._api().inspect_container(self.name_of(uid))["State"]
                 if not state["Running"]:
                     return End(state["ExitCode"], state["OOMKilled"], is_unwatched)
             except NotThere:
@@ -131,14 +136,14 @@ class Engine:
 
     def _is_running(self, uid: str) -> bool:
         with contextlib.suppress(IrisError), _told():
-            found = self._api().inspect_container(name_of(uid))
+            found = self._api().inspect_container(self.name_of(uid))
             return bool(found["State"]["Running"])
         return False
 
     def signal(self, uid: str, name: str) -> None:
         """Signal its first process; one that does not run is fine."""
         with contextlib.suppress(IrisError), _told():
-            self._api().kill(name_of(uid), name)
+            self._api().kill(self.name_of(uid), name)
 
     def remove(self, uid: str, tries: int = 0) -> None:
         """End it and take it away; returns once it is not there, for certain.
@@ -148,7 +153,7 @@ class Engine:
         for tried in itertools.count(1):
             try:
                 with _told():
-                    self._api().remove_container(name_of(uid), force=True, v=True)
+                    self._api().remove_container(self.name_of(uid), force=True, v=True)
             except NotThere:
                 return
             except IrisError:
@@ -156,10 +161,10 @@ class Engine:
                     return
                 threading.Event().wait(PAUSE)
 
-    def uids_of(self, vm: str) -> list[str]:
-        """The attempts of a VM whose containers are here. Raises IrisError."""
+    def uids(self) -> list[str]:
+        """The attempts of the VM whose containers are here. Raises IrisError."""
         with _told():
-            ours = {"label": f"{VM_LABEL}={vm}"}
+            ours = {"label": f"{VM_LABEL}={self._vm}"}
             found = self._api().containers(all=True, filters=ours)
         return [each["Labels"][UID_LABEL] for each in found]
 
@@ -196,11 +201,6 @@ class Engine:
                     max_pool_size=CONNECTIONS,
                 )
             return self._client
-
-
-def name_of(uid: str) -> str:
-    """The container of an attempt."""
-    return f"iris-{uid}"
 
 
 @contextlib.contextmanager
