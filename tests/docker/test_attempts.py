@@ -18,7 +18,6 @@ from iris.processes import send
 from tests.support.eventually import eventually
 from tests.support.vm import Vm
 
-
 pytestmark = pytest.mark.docker
 
 
