@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -56,13 +56,13 @@ def write_bytes(content: bytes) -> None:
         sys.stdout.buffer.flush()
 
 
-def end(ended: JobView, *, as_json: bool) -> None:
+def end(ended: JobView, said: Sequence[str], *, as_json: bool) -> None:
     from iris import wire
     from iris.operations import jobs
 
     if as_json:
         write_bytes(wire.encode(ended) + b"\n")
-    jobs.require_success(ended)
+    jobs.require_success(ended, said)
     tell(f"job {ended.name} succeeded")
 
 

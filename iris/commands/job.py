@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from invoke.context import Context
 
 from iris.commands._edge import (
@@ -16,6 +18,9 @@ from iris.commands._edge import (
     words_after_dashes,
 )
 from iris.commands._following import end, going_on, tasks_of, watching
+
+if TYPE_CHECKING:
+    from iris.operations.job_outlook import Outlook
 
 FOLLOW = {"follow": "Go on with the output as it comes, until the job has ended."}
 JOB = {"job": "The job, by its name or uid."}
@@ -41,6 +46,7 @@ JOB = {"job": "The job, by its name or uid."}
         "max-retries": "Failures of a task that are tried again; losses always are.",
         "run-timeout": "How long an attempt may run, such as 2h.",
         "image": "The image of its containers, where the cluster's runtime is docker.",
+        "scheduling-timeout": "How long it may wait for its first start, such as 1h.",
         "file": "A job file: YAML with a key for each flag; flags go before it.",
         "each": "A .jsonl or .csv file: a task for each line, its fields as variables.",
         "bundle": "Take the working folder along: what git does not ignore.",
@@ -61,6 +67,7 @@ def run(
     max_retries: int | None = None,
     run_timeout: str = "",
     image: str = "",
+    scheduling_timeout: str = "",
     file: str = "",
     each: str = "",
     bundle: bool = True,
@@ -76,7 +83,6 @@ def run(
 
     from iris.commands._marks import open_session
     from iris.operations import jobs
-    from iris.operations.job_outlook import words_of
     from iris.operations.job_words import Wanted
 
     typed = Wanted(
@@ -93,15 +99,14 @@ def run(
         max_retries=max_retries,
         run_timeout=run_timeout,
         image=image,
+        scheduling_timeout=scheduling_timeout,
         each=each,
         bundle=None if bundle else False,
     )
     wanted = jobs.wanted_of(typed, file)
     session, wait = open_session(config, cluster), seconds(wait_timeout)
     if dry_run:
-        seen = jobs.foresee(session, wanted)
-        said = f"would submit {seen.spec.name}: {tasks_of(seen.spec)}"
-        return show(seen, f"{said}\n{words_of(seen)}", as_json=json)
+        return _show_outlook(jobs.foresee(session, wanted), as_json=json)
     folder = None if wanted.bundle is False else Path.cwd()
     job = jobs.submit(session, wanted, folder, tell)
     said = f"job {job.name} accepted: {tasks_of(job.spec)}"
@@ -110,7 +115,15 @@ def run(
     tell(said)
     with watching(job, as_json=json) as write:
         ended = jobs.watch(session, job, write, tell, wait)
-    end(ended, as_json=json)
+    last = () if ended.spec.tasks == 1 else jobs.last_lines(session, ended)
+    end(ended, last, as_json=json)
+
+
+def _show_outlook(seen: Outlook, *, as_json: bool) -> None:
+    from iris.operations.job_outlook import words_of
+
+    said = f"would submit {seen.spec.name}: {tasks_of(seen.spec)}"
+    show(seen, f"{said}\n{words_of(seen)}", as_json=as_json)
 
 
 @command(
@@ -234,4 +247,4 @@ def wait(
     with going_on(found):
         ended = jobs.wait(session, found, tell, timeout)
     show(ended, f"job {ended.name} {ended.state}", as_json=json)
-    jobs.require_success(ended)
+    jobs.require_success(ended, jobs.last_lines(session, ended))

@@ -112,6 +112,7 @@ def _faults_of_numbers(spec: JobSpec) -> Iterable[str]:
         ("max_retries", spec.max_retries, 0, MOST_RETRIES),
         ("max_losses", spec.max_losses, 0, MOST_RETRIES),
         ("run_timeout", spec.run_timeout, 0, LONGEST_RUN),
+        ("scheduling_timeout", spec.scheduling_timeout, 0, LONGEST_RUN),
         ("stop_grace", spec.stop_grace, 0, LONGEST_GRACE),
         ("resources.cpus", spec.resources.cpus, 0, MOST_CPUS),
         ("resources.memory_bytes", spec.resources.memory_bytes, 0, MOST_MEMORY),

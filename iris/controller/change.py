@@ -125,6 +125,11 @@ class Change:
             if table == "tasks" and key[0] == job_uid and isinstance(entity, Task)
         ]
 
+    def attempts_in_change(self) -> list[Attempt]:
+        """The attempts that this transition has written."""
+        rows = self._rows.values()
+        return [entity for *_, entity in rows if isinstance(entity, Attempt)]
+
     def event(
         self,
         kind: str,

@@ -33,7 +33,7 @@ class Scheduling:
             snapshot,
             "pending",
         )
-        commit_around(self._state.commit_scheduling, plan, ("placements",))
+        commit_around(self._state.commit_scheduling, plan, ("placements", "expired"))
         _log_placements(plan)
         return earliest(verdicts.next_at, plan.next_at)
 

@@ -14,6 +14,7 @@ from msgspec.structs import replace
 from iris.controller.change import hash_token
 from iris.controller.kernel import Kernel, Tuning, new_id
 from iris.controller.transitions import (
+    doubts,
     jobs,
     placing,
     reports,
@@ -138,6 +139,7 @@ class State(Kernel):
             )
             if not is_stale:
                 reports.take_heartbeat(change, heartbeat)
+                doubts.note_ends(change, worker.uid)
                 if heartbeat.notice:
                     slices.take_notice(change, worker, heartbeat.notice)
                 tables.heard[worker.uid] = change.now

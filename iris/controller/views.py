@@ -13,8 +13,9 @@ from msgspec.structs import replace
 
 from iris.clock import Clock
 from iris.controller.history import History, JobFilter
+from iris.controller.job_tasks import JobTasks
 from iris.controller.state import State
-from iris.controller.tables import JobTasks, Tables
+from iris.controller.tables import Tables
 from iris.domain.jobs import Attempt, Job, JobSpec, Task
 from iris.domain.pages import Page
 from iris.domain.states import TASK_ENDED, JobState, TaskState
@@ -204,6 +205,8 @@ def _job_view(
         because=job.because or waits,
         spec=_brief(job.spec),
         cancelled_by=job.cancelled_by,
+        blamed_task=job.blamed_task,
+        blamed_attempt=job.blamed_attempt,
     )
 
 

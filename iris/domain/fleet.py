@@ -80,6 +80,7 @@ class Worker(msgspec.Struct, frozen=True):
     registered_at: float
     state: WorkerState = WorkerState.HEALTHY
     draining: str = ""  # why it takes no new work, empty if it does
+    doubts: tuple[str, ...] = ()  # uids of jobs that failed fast on it, in a row
     limits: Limits = Limits()
     version: str = ""
 

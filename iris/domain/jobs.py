@@ -51,6 +51,7 @@ class JobSpec(msgspec.Struct, frozen=True, omit_defaults=True):
     max_retries: int = 0  # failures of the user's that are tried again
     max_losses: int = 100  # losses (never the user's) that are tried again
     run_timeout: float = 0.0  # seconds an attempt may run, 0 without limit
+    scheduling_timeout: float = 0.0  # seconds it may wait for its first start, 0 ever
     stop_grace: float = 10.0  # seconds between the stop signal and SIGKILL
     gang: bool = False  # tasks start together, on all the workers of one slice
     image: str = ""  # of its containers, where the runtime is docker; else the worker's
@@ -79,6 +80,8 @@ class Job(msgspec.Struct, frozen=True):
     ended_at: float = 0.0
     final_state: JobState | None = None
     because: str = ""  # what made its first task fail, or who ended it
+    blamed_task: int = -1  # whose failure it was, -1 if nobody's
+    blamed_attempt: int = -1  # the number of its last attempt
 
     @property
     def name(self) -> str:

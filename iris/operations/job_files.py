@@ -60,6 +60,7 @@ class JobFile(msgspec.Struct, frozen=True):
     max_retries: Annotated[int | None, NOT_NEGATIVE] = None
     run_timeout: Annotated[float | None, Duration()] = None
     image: Annotated[str, IMAGE] = ""
+    scheduling_timeout: Annotated[float | None, Duration()] = None
     bundle: Annotated[bool | None, Flag()] = None
 
 

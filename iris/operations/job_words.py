@@ -44,6 +44,7 @@ class Wanted(msgspec.Struct, frozen=True):
     max_retries: int | None = None
     run_timeout: str = ""
     image: str = ""
+    scheduling_timeout: str = ""
     each: str = ""  # the file of a sweep, a task for each of its lines
     bundle: bool | None = None  # does the working folder travel along?
 
@@ -73,6 +74,9 @@ def make_spec(wanted: Wanted) -> JobSpec:
         max_retries=wanted.max_retries or 0,
         run_timeout=_measure("--run-timeout", Duration(), wanted.run_timeout),
         image=wanted.image,
+        scheduling_timeout=_measure(
+            "--scheduling-timeout", Duration(), wanted.scheduling_timeout
+        ),
         each=each,
     )
     return _on_tpu(spec, wanted) if wanted.tpu else _on_cpu(spec, wanted)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import msgspec
@@ -24,6 +24,8 @@ Say = Callable[[str], None]
 Show = Callable[[LogLine], None]
 
 MOST_TASKS_SHOWN = 100
+LAST_LINES = 10  # of the attempt that was the cause
+LAST_BYTES = 4000
 
 
 class JobReport(msgspec.Struct, frozen=True):
@@ -135,12 +137,28 @@ def words_of_cancel(before: JobView, after: JobView) -> str:
     return f"job {after.name} is being cancelled: what runs has its signal"
 
 
-def require_success(view: JobView) -> None:
-    """Raises FellShort that names the attempt that was the cause."""
+def last_lines(session: Session, view: JobView) -> tuple[str, ...]:
+    """The end of what the attempt wrote that made the job fail; empty without one."""
+    if view.blamed_task < 0:
+        return ()
+    pieces = read_output(session, view, view.blamed_task, view.blamed_attempt)
+    end = b""
+    for piece in pieces:
+        end = (end + piece.content)[-LAST_BYTES:]
+    lines = end.decode(errors="replace").splitlines()
+    return tuple(lines[-LAST_LINES:])
+
+
+def require_success(view: JobView, said: Sequence[str] = ()) -> None:
+    """Raises FellShort that names the attempt that was the cause, and what it said."""
     if view.state is not JobState.SUCCEEDED:
         counts = ", ".join(f"{count} {state}" for state, count in view.counts.items())
+        words = f"job {view.name} {view.state}: {view.because or 'no reason given'}"
+        if said:
+            name = f"attempt {view.blamed_attempt} of task {view.blamed_task}"
+            words = "\n    ".join((f"{words}\n{name} said at last:", *said))
         raise FellShort(
-            f"job {view.name} {view.state}: {view.because or 'no reason given'}",
+            words,
             hint=f"Of its tasks {counts}. `inv job.logs {view.name}` shows the output.",
         )
 

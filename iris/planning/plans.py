@@ -27,11 +27,19 @@ class Waiting(msgspec.Struct, frozen=True):
     because: str
 
 
+class Expired(msgspec.Struct, frozen=True):
+    """A job that did not start in the time that it was given."""
+
+    job_uid: str
+    because: str
+
+
 class SchedulingPlan(msgspec.Struct, frozen=True):
-    """Which tasks start where."""
+    """Which tasks start where, and which jobs have waited too long."""
 
     placements: tuple[Placement, ...] = ()
     waiting: tuple[Waiting, ...] = ()
+    expired: tuple[Expired, ...] = ()
     next_at: float = 0.0
 
 

@@ -17,7 +17,7 @@ from iris.domain.jobs import Band
 from iris.domain.states import ATTEMPT_ENDED, SLICE_COMING, AttemptState
 from iris.domain.views import Obstacle
 from iris.planning import rules
-from iris.planning.plans import Placement, SchedulingPlan, Waiting
+from iris.planning.plans import Expired, Placement, SchedulingPlan, Waiting
 from iris.planning.room import Room, Shape, Taken, shape_of
 from iris.planning.rules import Candidate
 from iris.planning.snapshot import Gang, PendingJob, Snapshot, WorkerLoad
@@ -49,15 +49,19 @@ def plan_assignments(snapshot: Snapshot, now: float) -> SchedulingPlan:
     done = promise_room(snapshot, now, ready_count_of)
     texts: dict[Shape, str] = {}
     waiting: list[Waiting] = []
+    expired: list[Expired] = []
     for promise in done.promises:
         if promise.left:
             because = texts.get(promise.shape) or why_it_waits(snapshot, done, promise)
             texts[promise.shape] = because
             uid = promise.pending.job.uid
             waiting.append(Waiting(uid, promise.left, because))
+            if 0 < start_by(promise.pending) <= now and not promise.taken:
+                expired.append(Expired(uid, because))
     return SchedulingPlan(
         placements=tuple(_placement(each) for each in done.promises if each.taken),
         waiting=tuple(waiting) + tuple(half_ready(snapshot.pending)),
+        expired=tuple(expired),
         next_at=_next_at(snapshot, done, now),
     )
 
@@ -103,7 +107,8 @@ def in_line(pending: Iterable[PendingJob]) -> list[PendingJob]:
 def ready_candidates(snapshot: Snapshot) -> list[Candidate]:
     """Every worker there is, the one that work should fill up first at the front.
 
-    Slices that have work come before idle ones, which may then be given back.
+    Slices that have work come before idle ones, which may then be given back; those
+    on which something failed fast the last time come last.
     """
     groups = {group.name: group for group in snapshot.groups}
     slices = {each.name: each for each in snapshot.slices}
@@ -111,13 +116,16 @@ def ready_candidates(snapshot: Snapshot) -> list[Candidate]:
     for load in snapshot.workers:
         name = load.worker.slice_name
         live[name] = live.get(name, 0) + load.live
+    doubted = {w.worker.slice_name for w in snapshot.workers if w.worker.doubts}
     settling = {gang.slice_name for gang in snapshot.gangs if _is_settling(gang)}
     found = [
         _candidate(load, home, groups[home.group], home.name in settling)
         for load in snapshot.workers
         if (home := slices.get(load.worker.slice_name)) and home.group in groups
     ]
-    return sorted(found, key=lambda each: (*_preference(each, live), each.index))
+    return sorted(
+        found, key=lambda each: (*_preference(each, live, doubted), each.index)
+    )
 
 
 def ready_count_of(pending: PendingJob) -> int:
@@ -137,6 +145,12 @@ def why_it_waits(snapshot: Snapshot, done: Round, promise: Promise) -> str:
     total = done.room.count(spec)
     words = _words_of(obstacles, total, "slice" if spec.gang else "worker")
     return f"{words}; {_coming_words(snapshot, promise.pending)}"
+
+
+def start_by(pending: PendingJob) -> float:
+    """When a job that never started has waited too long, 0 if never."""
+    timeout = pending.job.spec.scheduling_timeout
+    return pending.pending_since + timeout if timeout and pending.is_untried else 0.0
 
 
 def half_ready(pending: Iterable[PendingJob]) -> Iterable[Waiting]:
@@ -161,6 +175,7 @@ def _placement(promise: Promise) -> Placement:
 def _next_at(snapshot: Snapshot, done: Round, now: float) -> float:
     times = [each.next_ready_at for each in snapshot.pending if each.later_count]
     times.append(done.next_at)
+    times += [at for each in snapshot.pending if (at := start_by(each)) > now]
     times += [now for promise in done.promises if _has_more(promise)]
     return min((at for at in times if at), default=0.0)
 
@@ -195,11 +210,12 @@ def _candidate(
 
 
 def _preference(
-    candidate: Candidate, live: dict[str, int]
-) -> tuple[int, str, bool, str]:
+    candidate: Candidate, live: dict[str, int], doubted: set[str]
+) -> tuple[int, str, bool, bool, str]:
     group = candidate.group
     is_idle = live[candidate.slice_name] == 0
-    return -group.priority, group.name, is_idle, candidate.slice_name
+    name = candidate.slice_name
+    return -group.priority, group.name, name in doubted, is_idle, name
 
 
 def _words_of(obstacles: tuple[Obstacle, ...], total: int, kind: str) -> str:

@@ -24,6 +24,7 @@ class PendingJob(msgspec.Struct, frozen=True):
     later_count: int  # how many wait for their back-off
     next_ready_at: float  # when the first of those may start, 0 if none waits
     pending_since: float  # of the one that waits longest
+    is_untried: bool = False  # none of its tasks was ever attempted
 
 
 class WorkerLoad(msgspec.Struct, frozen=True):

@@ -68,7 +68,8 @@ def test_a_failed_job_exits_1_and_names_the_attempt(running):
     assert ran.out == "about to fail\n"
     assert "task 0: attempt 0 on proof-cpu-" in ran.err
     assert "exit status 3" in ran.err
-    assert running.refused("job.wait", "bad", status=1)
+    waited = running.refused("job.wait", "bad", status=1)
+    assert "attempt 0 of task 0 said at last:\n    about to fail" in waited
 
 
 def test_job_status_logs_and_list_show_a_job(running):

@@ -77,7 +77,7 @@ def test_what_is_not_there_is_a_problem(desk: Desk):
 
 
 def test_a_body_above_the_limit_is_refused(desk: Desk):
-    answer = desk.ask("POST", "/v1/jobs", b" " * (1 << 20) + b"{}")
+    answer = desk.ask("POST", "/v1/jobs/j:cancel", b" " * (1 << 20) + b"{}")
 
     assert (answer.status_code, answer.json["code"]) == (413, "too-large")
 

@@ -29,6 +29,7 @@ capacity: spot
 env: {SEED: "7"}
 max_retries: 2
 run_timeout: 1h30m
+scheduling_timeout: 10m
 bundle: false
 """
 
@@ -57,6 +58,7 @@ def test_a_job_file_says_what_flags_say(tmp_path):
         env=("SEED=7",),
         max_retries=2,
         run_timeout="1h30m",
+        scheduling_timeout="10m",
         bundle=False,
     )
 

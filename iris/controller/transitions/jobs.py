@@ -105,7 +105,13 @@ def end_task(
     )
     job = change.job(task.job_uid)
     if to is TaskState.FAILED and not job.because:
-        change.put_job(replace(job, because=f"task {task.index}: {because}"))
+        blamed = replace(
+            job,
+            because=f"task {task.index}: {because}",
+            blamed_task=task.index,
+            blamed_attempt=task.attempts - 1,
+        )
+        change.put_job(blamed)
 
 
 def return_task(change: Change, task: Task, because: str, pause: float = 0.0) -> None:
@@ -135,7 +141,7 @@ def settle_single(change: Change, attempt: Attempt) -> None:
     elif is_charged(attempt):
         charge_failure(change, task, attempt, because)
     else:
-        charge_loss(change, task, because)
+        charge_loss(change, task, because, attempt)
 
 
 def is_charged(attempt: Attempt) -> bool:
@@ -159,23 +165,36 @@ def charge_failure(change: Change, task: Task, attempt: Attempt, because: str) -
         return_task(change, task, because, pause_after(change, attempt, task.failures))
 
 
-def charge_loss(change: Change, task: Task, because: str) -> None:
-    """A loss, never the user's: try again within the budget for losses."""
+def charge_loss(
+    change: Change, task: Task, because: str, attempt: Attempt | None = None
+) -> None:
+    """A loss, never the user's: try again within the budget for losses.
+
+    Where `attempt` could not be prepared, the next would meet the same at once.
+    """
     spec = change.job(task.job_uid).spec
     task = replace(task, losses=task.losses + 1)
     if task.losses > spec.max_losses:
         because = f"lost {task.losses} times, the last time: {because}"
         end_task(change, task, TaskState.FAILED, because)
     else:
-        return_task(change, task, because)
+        pause = 0.0
+        if attempt is not None and attempt.cause is EndCause.PREPARE_FAILED:
+            pause = pause_after(change, attempt, task.losses)
+        return_task(change, task, because, pause)
 
 
 def pause_after(change: Change, attempt: Attempt, failures: int) -> float:
     """Seconds before the next attempt: doubled with each fast failure."""
-    began = attempt.running_at or attempt.assigned_at
-    if change.now - began >= FAST_FAILURE:
+    if not was_fast(change, attempt):
         return 0.0
     return min(float(2 ** min(failures - 1, 10)), LONGEST_PAUSE)
+
+
+def was_fast(change: Change, attempt: Attempt) -> bool:
+    """Did it end so soon that the same again would only burn attempts?"""
+    began = attempt.running_at or attempt.assigned_at
+    return change.now - began < FAST_FAILURE
 
 
 def describe_end(attempt: Attempt) -> str:

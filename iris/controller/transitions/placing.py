@@ -5,15 +5,18 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from iris.controller.change import Change
+from iris.controller.transitions.jobs import cancel
 from iris.domain.jobs import Attempt, Job, Task
 from iris.domain.resources import Resources
 from iris.domain.states import SliceState, TaskState, WorkerState
 from iris.errors import NotThere
-from iris.planning.plans import Placement, SchedulingPlan
+from iris.planning.plans import Expired, Placement, SchedulingPlan
 
 
 def commit_scheduling(change: Change, plan: SchedulingPlan) -> SchedulingPlan:
     """Assign what still fits; returns the placements that held."""
+    for each in plan.expired:
+        _expire(change, each)
     free: dict[str, Resources] = {}
     held = []
     for placement in plan.placements:
@@ -26,6 +29,15 @@ def commit_scheduling(change: Change, plan: SchedulingPlan) -> SchedulingPlan:
         _assign(change, job, placement.gang, tasks)
         held.append(replace(placement, tasks=tuple((t.index, w) for t, w in tasks)))
     return replace(plan, placements=tuple(held))
+
+
+def _expire(change: Change, expired: Expired) -> None:
+    job = change.tables.jobs.get(expired.job_uid)
+    if job is None or change.tables.tasks[job.uid].fresh_count() < job.spec.tasks:
+        return  # it started, or ended, meanwhile
+    seconds = job.spec.scheduling_timeout
+    because = f"it did not start within {seconds:g} s: {expired.because}"
+    cancel(change, job.uid, "its scheduling timeout", because)
 
 
 def _tasks_that_fit(

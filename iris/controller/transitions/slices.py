@@ -157,6 +157,11 @@ def drain_slice(change: Change, slice_name: str, by: str) -> None:
     _drain(change, slice_name, f"drained by {by}")
 
 
+def distrust_slice(change: Change, slice_name: str, because: str) -> None:
+    """No new work on a machine that fails what others do well; then it is replaced."""
+    _drain(change, slice_name, because)
+
+
 def take_notice(change: Change, worker: Worker, notice: str) -> None:
     """A worker's machine is about to go: its slice takes no new work and goes too."""
     if not worker.draining:

@@ -65,9 +65,10 @@ def _cancel(change: Change, job: Job, gang: list[Attempt], verdict: Verdict) -> 
 
 
 def _lose(change: Change, job: Job, gang: list[Attempt], verdict: Verdict) -> None:
+    root = next((m for m in gang if m.uid == verdict.root_attempt_uid), None)
     for member in gang:
         task = change.task(job.uid, member.task_index)
-        charge_loss(change, task, verdict.because)
+        charge_loss(change, task, verdict.because, root)
 
 
 def _fail(change: Change, job: Job, gang: list[Attempt], verdict: Verdict) -> None:

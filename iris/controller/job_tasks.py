@@ -1,0 +1,100 @@
+"""The tasks of one live job, small enough for a hundred thousand of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import islice
+
+from iris.domain.jobs import Job, Task
+from iris.domain.states import TASK_ENDED, TaskState
+from iris.planning.snapshot import MOST_READY, PendingJob
+
+_FRESH = 0  # pending and never attempted: no struct, no row
+_CODES = {state: code for code, state in enumerate(TaskState, start=1)}
+_STATES = {code: state for state, code in _CODES.items()}
+
+
+class JobTasks:
+    """The tasks of one live job: a byte each, and structs for those under way."""
+
+    def __init__(self, job: Job) -> None:
+        self.job = job
+        self.touched: dict[int, Task] = {}  # attempted and not ended
+        self._codes = bytearray(job.spec.tasks)
+        self._back: dict[int, Task] = {}  # pending again
+        self._fresh_from = 0
+        self._pending: PendingJob | None = None
+
+    def task(self, index: int) -> Task | None:
+        """The task, or None once it has ended or if there is no such index."""
+        if index in self.touched:
+            return self.touched[index]
+        if 0 <= index < len(self._codes) and self._codes[index] == _FRESH:
+            return Task(self.job.uid, index, pending_since=self.job.submitted_at)
+        return None
+
+    def state(self, index: int) -> TaskState:
+        """The state of any task, the ended ones too."""
+        return _STATES.get(self._codes[index], TaskState.PENDING)
+
+    def put(self, task: Task) -> None:
+        self._pending = None
+        self._codes[task.index] = _CODES[task.state]
+        self._back.pop(task.index, None)
+        if task.state in TASK_ENDED:
+            self.touched.pop(task.index, None)
+            return
+        self.touched[task.index] = task
+        if task.state is TaskState.PENDING:
+            self._back[task.index] = task
+
+    def end_fresh(self) -> None:
+        """The job was cancelled: what never started never will, without a row."""
+        self._pending = None
+        cancelled = bytes([_CODES[TaskState.CANCELLED]])
+        self._codes = self._codes.replace(b"\0", cancelled)
+
+    def counts(self) -> dict[TaskState, int]:
+        """How many tasks are in each state; states without tasks are left out."""
+        counts = {state: self._codes.count(code) for code, state in _STATES.items()}
+        counts[TaskState.PENDING] += self._codes.count(_FRESH)
+        return {state: count for state, count in counts.items() if count}
+
+    def fresh_count(self) -> int:
+        """How many were never attempted."""
+        return self._codes.count(_FRESH)
+
+    def fresh(self) -> Iterator[int]:
+        """Indexes never attempted, in order."""
+        index = self._codes.find(_FRESH, self._fresh_from)
+        self._fresh_from = index if index >= 0 else len(self._codes)
+        while index >= 0:
+            yield index
+            index = self._codes.find(_FRESH, index + 1)
+
+    def pending(self, now: float) -> PendingJob | None:
+        """The waiting tasks, if there are any; kept until something changes."""
+        kept = self._pending
+        if kept is None or 0 < kept.next_ready_at <= now:
+            kept = self._pending = self._count_pending(now)
+        return kept if kept.ready_count or kept.later_count else None
+
+    def _count_pending(self, now: float) -> PendingJob:
+        ready = sorted(i for i, t in self._back.items() if t.not_before <= now)
+        later = [t.not_before for t in self._back.values() if t.not_before > now]
+        fresh_count = self.fresh_count()
+        since = [t.pending_since for t in self._back.values()]
+        if fresh_count:
+            since.append(self.job.submitted_at)
+        first = ready[:MOST_READY]
+        first += islice(self.fresh(), MOST_READY - len(first))
+        return PendingJob(
+            job=self.job,
+            order=self.job.order,
+            ready=tuple(first),
+            ready_count=len(ready) + fresh_count,
+            later_count=len(later),
+            next_ready_at=min(later, default=0.0),
+            pending_since=min(since, default=0.0),
+            is_untried=fresh_count == len(self._codes),
+        )
