@@ -192,6 +192,24 @@ def test_an_end_while_there_is_no_keeper_is_reported_by_the_next(vm):
     eventually(lambda: vm.containers() == [])
 
 
+def test_a_container_that_was_made_and_never_started_is_no_success(vm):
+    vm.controller.run("a-1", "sleep", "1000")
+    vm.is_running("a-1")
+    send(vm.keeper.pid)
+    vm.keeper.wait()
+    name = vm.inspect("a-1", "{{.Name}}").removeprefix("/")
+    labels = (f"{VM_LABEL}={vm.root}", f"{UID_LABEL}=a-1")
+
+    vm.engine.run("rm", "--force", name, about="remove")
+    words = ("--name", name, "--label", labels[0], "--label", labels[1])
+    vm.engine.run("create", *words, vm.image, "true", about="create")
+    vm.keeper = vm.start_keeper()
+    report = vm.ended("a-1")
+
+    assert (report.state, report.cause) == (AttemptState.LOST, EndCause.WORKER_LOST)
+    eventually(lambda: vm.containers() == [])
+
+
 def test_a_keeper_that_is_told_to_stop_leaves_its_attempts_running(vm):
     vm.controller.run("a-1", "sh", "-c", "sleep 2; echo done")
     vm.is_running("a-1")

@@ -77,6 +77,8 @@ class Engine:
                 working_dir=wish.work,
                 labels={VM_LABEL: self._vm, UID_LABEL: wish.uid},
                 host_config=self._bounds_of(api, wish),
+                # what it writes is ours to remove, where we are not everybody
+                user=f"{os.getuid()}:{os.getgid()}" if os.getuid() else None,
             )
             try:
                 api.start(made["Id"])
@@ -126,6 +128,8 @@ class Engine:
                 with _told():
                     self._api().wait(self.name_of(uid), timeout=None)
                     state = self._api().inspect_container(self.name_of(uid))["State"]
+                if state["Status"] == "created":  # whoever made it never started it
+                    return End(None, is_unwatched=True)
                 if not state["Running"]:
                     return End(state["ExitCode"], state["OOMKilled"], is_unwatched)
             except NotThere:
