@@ -45,6 +45,9 @@ JOB = {"job": "The job, by its name or uid."}
         "env": "NAME=VALUE for the environment; may be given again.",
         "max-retries": "Failures of a task that are tried again; losses always are.",
         "run-timeout": "How long an attempt may run, such as 2h.",
+        "signal": "What an attempt hears when it is to end; else SIGTERM.",
+        "stop-grace": "How long after that signal SIGKILL follows, such as 2m.",
+        "checkpoint-dir": "A path or URL; every attempt has it in IRIS_CHECKPOINT_DIR.",
         "image": "The image of its containers, where the cluster's runtime is docker.",
         "scheduling-timeout": "How long it may wait for its first start, such as 1h.",
         "file": "A job file: YAML with a key for each flag; flags go before it.",
@@ -68,6 +71,9 @@ def run(
     run_timeout: str = "",
     image: str = "",
     scheduling_timeout: str = "",
+    signal: str = "",
+    stop_grace: str = "",
+    checkpoint_dir: str = "",
     file: str = "",
     each: str = "",
     bundle: bool = True,
@@ -79,31 +85,14 @@ def run(
     dry_run: bool = False,
 ) -> None:
     """Run a command on the cluster: `inv job.run [flags] -- python train.py`."""
+    flags = locals()
     from pathlib import Path
 
     from iris.commands._marks import open_session
     from iris.operations import jobs
-    from iris.operations.job_words import Wanted
+    from iris.operations.job_words import wanted_by
 
-    typed = Wanted(
-        command=words_after_dashes(),
-        name=name,
-        tpu=tpu,
-        cpu=cpu,
-        memory=memory,
-        tasks=tasks,
-        priority=priority,
-        zone=zone,
-        capacity=capacity,
-        env=tuple(env),
-        max_retries=max_retries,
-        run_timeout=run_timeout,
-        image=image,
-        scheduling_timeout=scheduling_timeout,
-        each=each,
-        bundle=None if bundle else False,
-    )
-    wanted = jobs.wanted_of(typed, file)
+    wanted = jobs.wanted_of(wanted_by(flags, words_after_dashes()), file)
     session, wait = open_session(config, cluster), seconds(wait_timeout)
     if dry_run:
         return _show_outlook(jobs.foresee(session, wanted), as_json=json)

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from iris.config.words import IMAGE
 from iris.domain.fleet import ScaleGroup
-from iris.domain.jobs import JobSpec
+from iris.domain.jobs import STOP_SIGNALS, JobSpec
 from iris.domain.views import Submission
 from iris.errors import JobRefused
 from iris.planning.explain import refusal
@@ -29,6 +29,7 @@ MOST_MEMORY = 1 << 53
 MOST_CHIPS = 1_000_000
 _NAME = re.compile(r"[a-z0-9][-a-z0-9_.]{0,62}")
 _CLIENT_ID = re.compile(r"[\x21-\x7e]{1,128}")
+_LINE = re.compile(r"[^\0\n]{0,4096}")
 _VARIABLE = re.compile(r"[^=\0]{1,256}")
 
 
@@ -42,10 +43,13 @@ def admit(
     spec = replace(submission.spec, name=submission.spec.name or "job")
     if not _CLIENT_ID.fullmatch(submission.client_id):
         raise JobRefused("client_id: expected 1 to 128 visible ASCII characters")
-    faults = chain(
-        _faults_of_words(spec), _faults_of_numbers(spec), _faults_of_sweep(spec)
+    looks = (
+        _faults_of_words,
+        _faults_of_stopping,
+        _faults_of_numbers,
+        _faults_of_sweep,
     )
-    for fault in faults:
+    for fault in chain.from_iterable(look(spec) for look in looks):
         raise JobRefused(fault)
     if spec.image:
         _require_containers(spec.image, runtime)
@@ -106,6 +110,14 @@ def _faults_of_sweep(spec: JobSpec) -> Iterable[str]:
         yield f"spec.each: expected at most {MOST_SWEEP_LETTERS} letters in all"
 
 
+def _faults_of_stopping(spec: JobSpec) -> Iterable[str]:
+    if spec.signal not in STOP_SIGNALS:
+        choices = ", ".join(STOP_SIGNALS)
+        yield f"spec.signal: expected one of {choices}, got {spec.signal[:80]!r}"
+    if not _LINE.fullmatch(spec.checkpoint_dir):
+        yield "spec.checkpoint_dir: expected a path or URL of at most 4096 letters"
+
+
 def _faults_of_numbers(spec: JobSpec) -> Iterable[str]:
     bounds: tuple[tuple[str, float, float, float], ...] = (
         ("tasks", spec.tasks, 1, MOST_TASKS),
@@ -121,3 +133,6 @@ def _faults_of_numbers(spec: JobSpec) -> Iterable[str]:
     for name, value, least, most in bounds:
         if not least <= value <= most:
             yield f"spec.{name}: expected {least:g} to {most:g}, got {value:g}"
+
+
+_LOOKS = (_faults_of_words, _faults_of_stopping, _faults_of_numbers, _faults_of_sweep)

@@ -53,6 +53,8 @@ class JobSpec(msgspec.Struct, frozen=True, omit_defaults=True):
     run_timeout: float = 0.0  # seconds an attempt may run, 0 without limit
     scheduling_timeout: float = 0.0  # seconds it may wait for its first start, 0 ever
     stop_grace: float = 10.0  # seconds between the stop signal and SIGKILL
+    signal: str = "SIGTERM"  # what an attempt hears when it is to end
+    checkpoint_dir: str = ""  # a path or URL, the same for all attempts of the job
     gang: bool = False  # tasks start together, on all the workers of one slice
     image: str = ""  # of its containers, where the runtime is docker; else the worker's
     # variables that differ by task: name -> its value in each task, in order
@@ -65,6 +67,10 @@ class JobSpec(msgspec.Struct, frozen=True, omit_defaults=True):
     def variables_of(self, index: int) -> dict[str, str]:
         """The variables that are the task's own."""
         return {name: values[index] for name, values in self.each.items()}
+
+
+# What may be asked for as the signal of a job; the program decides what it means.
+STOP_SIGNALS = ("SIGTERM", "SIGINT", "SIGHUP", "SIGQUIT", "SIGUSR1", "SIGUSR2")
 
 
 class Job(msgspec.Struct, frozen=True):
@@ -134,6 +140,7 @@ class Attempt(msgspec.Struct, frozen=True):
     resources: Resources
     state: AttemptState = AttemptState.ASSIGNED
     gang_uid: str = ""  # common to the attempts of one gang start, else empty
+    resumes: str = ""  # how the attempt before it ended; empty for the first
     assigned_at: float = 0.0
     prepared_at: float = 0.0
     running_at: float = 0.0

@@ -89,6 +89,9 @@ class AttemptSpec(msgspec.Struct, frozen=True, omit_defaults=True):
     stop_grace: float = 10.0
     gang: bool = False
     image: str = ""  # that the user named
+    signal: str = "SIGTERM"
+    checkpoint_dir: str = ""
+    resumes: str = ""  # how the attempt before it ended; empty for the first
 
 
 class Desired(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -13,7 +13,7 @@ from iris.config.kinds import AcceleratorType, Amount, Named, OneOf, Refused, Te
 from iris.config.measures import Duration, Size
 from iris.config.reading import fields_of, read_struct, read_yaml
 from iris.config.words import ABOVE_ZERO, IMAGE, LINE, NOT_NEGATIVE, ZONE, Flag
-from iris.domain.jobs import Band, Capacity
+from iris.domain.jobs import STOP_SIGNALS, Band, Capacity
 from iris.errors import BadClusterFile, UsageError
 from iris.operations.job_words import Wanted
 
@@ -21,6 +21,7 @@ JOB_NAME = Text(
     r"[a-z0-9][-a-z0-9_.]{0,62}", "at most 63 of a-z, 0-9, -, _ and ., no sign first"
 )
 VARIABLE = Text(r"[A-Za-z_][A-Za-z0-9_]*", "names of letters, digits and _")
+STOP_SIGNAL = Text("|".join(STOP_SIGNALS), f"one of {', '.join(STOP_SIGNALS)}")
 VALUE = Text(r"[^\x00]*", "text (a number, true or false in quotes)")
 
 
@@ -61,6 +62,9 @@ class JobFile(msgspec.Struct, frozen=True):
     run_timeout: Annotated[float | None, Duration()] = None
     image: Annotated[str, IMAGE] = ""
     scheduling_timeout: Annotated[float | None, Duration()] = None
+    signal: Annotated[str, STOP_SIGNAL] = ""
+    stop_grace: Annotated[float | None, Duration()] = None
+    checkpoint_dir: Annotated[str, LINE] = ""
     bundle: Annotated[bool | None, Flag()] = None
 
 

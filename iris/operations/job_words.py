@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import TypeVar
@@ -45,8 +45,20 @@ class Wanted(msgspec.Struct, frozen=True):
     run_timeout: str = ""
     image: str = ""
     scheduling_timeout: str = ""
+    signal: str = ""
+    stop_grace: str = ""
+    checkpoint_dir: str = ""
     each: str = ""  # the file of a sweep, a task for each of its lines
     bundle: bool | None = None  # does the working folder travel along?
+
+
+def wanted_by(flags: Mapping[str, object], command: tuple[str, ...]) -> Wanted:
+    """The flags of `job.run` by name, those that are the command line's left out."""
+    said = {name: flags[name] for name in Wanted.__struct_fields__ if name in flags}
+    is_told = flags["bundle"] is False  # the flag cannot say yes
+    return msgspec.convert(
+        said | {"command": command, "bundle": False if is_told else None}, Wanted
+    )
 
 
 def make_spec(wanted: Wanted) -> JobSpec:
@@ -77,6 +89,9 @@ def make_spec(wanted: Wanted) -> JobSpec:
         scheduling_timeout=_measure(
             "--scheduling-timeout", Duration(), wanted.scheduling_timeout
         ),
+        signal=wanted.signal or "SIGTERM",
+        stop_grace=_measure("--stop-grace", Duration(), wanted.stop_grace or "10s"),
+        checkpoint_dir=wanted.checkpoint_dir,
         each=each,
     )
     return _on_tpu(spec, wanted) if wanted.tpu else _on_cpu(spec, wanted)

@@ -113,9 +113,19 @@ class Attempts(ABC):
         grace = 0.0 if cause is EndCause.OUT_OF_MEMORY else running.start.stop_grace
         running.kill_at = self._clock.now() + grace
         if grace > 0:
+            self._say_deadline(running)
             self._ask_to_end(running)
         else:
             self._kill(running)
+
+    def _say_deadline(self, running: Running) -> None:
+        """Before its signal; a program without room for it has its signal alone."""
+        path = self._folder.deadline(running.start.uid)
+        with contextlib.suppress(OSError):
+            fresh = path.with_suffix(".new")
+            fresh.write_text(f"{running.kill_at:.3f}\n")
+            fresh.chmod(0o644)
+            fresh.replace(path)
 
     # -- how a runtime does it -------------------------------------------------------
 
@@ -125,7 +135,7 @@ class Attempts(ABC):
 
     @abstractmethod
     def _ask_to_end(self, running: Running) -> None:
-        """SIGTERM."""
+        """Its signal."""
 
     @abstractmethod
     def _kill(self, running: Running) -> None:

@@ -30,6 +30,10 @@ class VmFolder:
         """What the attempt prints."""
         return self.attempts / uid / "output"
 
+    def deadline(self, uid: str) -> Path:
+        """When SIGKILL follows, once the attempt was asked to end."""
+        return self.attempts / uid / "deadline"
+
     def work(self, uid: str) -> Path:
         """Where the attempt runs; its bundle is laid out here."""
         return self.attempts / uid / "work"

@@ -24,6 +24,7 @@ class Start(msgspec.Struct, frozen=True, tag=True):
     run_timeout: float
     stop_grace: float
     image: str = ""  # where attempts are containers
+    signal: str = "SIGTERM"
 
 
 class Stop(msgspec.Struct, frozen=True, tag=True):

@@ -58,6 +58,8 @@ def test_a_batch_is_accepted_as_a_whole_or_not_at_all(desk: Desk):
         ({"each": {"a": ["x" * 40_000]}}, "spec.each.a"),
         ({"max_retries": -1}, "spec.max_retries"),
         ({"bundle": "ab"}, "spec.bundle"),
+        ({"signal": "SIGKILL"}, "spec.signal"),
+        ({"checkpoint_dir": "a\nb"}, "spec.checkpoint_dir"),
         ({"image": "python:3"}, "attempts are no containers here"),
         ({"resources": {"cpus": 5000}}, "cpu"),
         ({"constraints": {"accelerator": "v5litepod-8"}}, "v5litepod-16"),

@@ -96,6 +96,7 @@ def _assign(
             worker_index=worker.index,
             resources=job.spec.resources,
             gang_uid=gang_uid,
+            resumes=task.reason if task.attempts else "",
             assigned_at=change.now,
         )
         change.put_attempt(attempt)

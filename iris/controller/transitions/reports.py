@@ -216,4 +216,7 @@ def _spec(tables: Tables, worker: Worker, attempt: Attempt) -> AttemptSpec:
         stop_grace=spec.stop_grace,
         gang=bool(attempt.gang_uid),
         image=spec.image,
+        signal=spec.signal,
+        checkpoint_dir=spec.checkpoint_dir,
+        resumes=attempt.resumes,
     )

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from iris.domain.machine import VmMetadata
 from iris.domain.protocol import AttemptSpec
+from iris.worker.folders import VmFolder
 
 # What an attempt inherits of the machine's environment; tokens are not in it.
 _INHERITED = (
@@ -34,11 +35,16 @@ def attempt_environment(
         "IRIS_SLICE": spec.slice_name,
         "IRIS_WORKER_INDEX": str(spec.worker_index),
         "IRIS_VM": str(vm),
+        "IRIS_DEADLINE_FILE": str(VmFolder(vm).deadline(spec.uid)),
         "TPU_WORKER_ID": str(spec.worker_index),
         "TPU_WORKER_HOSTNAMES": ",".join(spec.hostnames),
     }
     if spec.accelerator:
         env["TPU_ACCELERATOR_TYPE"] = spec.accelerator
+    if spec.checkpoint_dir:
+        env["IRIS_CHECKPOINT_DIR"] = spec.checkpoint_dir
+    if spec.resumes:
+        env["IRIS_RESUME_REASON"] = spec.resumes
     if coordinator:
         env["IRIS_COORDINATOR"] = coordinator
     return env

@@ -182,6 +182,7 @@ class Wishes:
                 run_timeout=spec.run_timeout,
                 stop_grace=spec.stop_grace,
                 image=spec.image or worker.metadata.image,
+                signal=spec.signal,
             )
         )
 

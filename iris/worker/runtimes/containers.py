@@ -162,7 +162,7 @@ class ContainerAttempts(Attempts):
         self._tell_keeper(Ended(uid, end))
 
     def _ask_to_end(self, running: Running) -> None:
-        self._signal(running.start.uid, "SIGTERM")
+        self._signal(running.start.uid, running.start.signal)
 
     def _kill(self, running: Running) -> None:
         self._signal(running.start.uid, "SIGKILL")
@@ -256,6 +256,7 @@ def _start_of(known: Known) -> Start:
         memory_bytes=spec.resources.memory_bytes,
         run_timeout=spec.run_timeout,
         stop_grace=spec.stop_grace,
+        signal=spec.signal,
     )
 
 

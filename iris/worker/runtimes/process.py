@@ -97,7 +97,7 @@ class ProcessAttempts(Attempts):
         self._keep(msgspec.structs.replace(known, pid=pid, started_at=now))
 
     def _ask_to_end(self, running: Running) -> None:
-        send_group(running.pid, signal.SIGTERM)
+        send_group(running.pid, signal.Signals[running.start.signal])
 
     def _kill(self, running: Running) -> None:
         # what left the group is found once its first process has ended

@@ -1,0 +1,52 @@
+"""Ends that are asked for: the job's signal, and until when."""
+
+from __future__ import annotations
+
+from iris.domain.jobs import EndCause
+from tests.support.eventually import eventually
+
+
+def test_the_jobs_own_signal_comes_with_its_deadline(vm):
+    code = (
+        "import os, signal, sys, time\n"
+        "def end(*_):\n"
+        "    left = float(open(file).read()) - time.time()\n"
+        "    print(200 < left <= 300), sys.exit(9)\n"
+        "file = os.environ['IRIS_DEADLINE_FILE']\n"
+        "signal.signal(signal.SIGUSR1, end)\n"
+        "print(os.path.exists(file), flush=True)\n"
+        "signal.pause()\n"
+    )
+    how = {"signal": "SIGUSR1", "stop_grace": 300.0}
+    vm.controller.run("a-1", "python", "-c", code, **how)
+    eventually(lambda: vm.controller.output("a-1") == "False\n")
+
+    vm.controller.want("a-1", "stop")
+    report = vm.ended("a-1")
+
+    assert report.cause is EndCause.STOPPED
+    assert vm.controller.output("a-1") == "False\nTrue\n"
+
+
+def test_a_time_limit_is_told_by_the_jobs_signal_too(vm):
+    said = "trap 'cat $IRIS_DEADLINE_FILE; exit' INT; while :; do sleep 0.1; done"
+    how = {"signal": "SIGINT", "run_timeout": 1.0, "stop_grace": 300.0}
+    vm.controller.run("a-1", "bash", "-c", said, **how)
+
+    assert vm.ended("a-1").cause is EndCause.TIMED_OUT
+    assert float(vm.controller.output("a-1")) > 0
+
+
+def test_an_attempt_knows_where_checkpoints_lie_and_why_it_exists(vm):
+    how = {"checkpoint_dir": "gs://there/x", "resumes": "the cloud preempts this VM"}
+    vm.controller.run("a-1", "env", **how)
+    vm.controller.run("a-2", "env")
+
+    for uid in ("a-1", "a-2"):
+        vm.ended(uid)
+
+    assert "IRIS_CHECKPOINT_DIR=gs://there/x\n" in vm.controller.output("a-1")
+    reason = "IRIS_RESUME_REASON=the cloud preempts this VM\n"
+    assert reason in vm.controller.output("a-1")
+    assert "IRIS_CHECKPOINT_DIR" not in vm.controller.output("a-2")
+    assert "IRIS_RESUME_REASON" not in vm.controller.output("a-2")
