@@ -20,7 +20,9 @@ from iris.commands._edge import (
 from iris.commands._following import end, going_on, tasks_of, watching
 
 if TYPE_CHECKING:
+    from iris.domain.views import JobView
     from iris.operations.job_outlook import Outlook
+    from iris.session import Session
 
 FOLLOW = {"follow": "Go on with the output as it comes, until the job has ended."}
 JOB = {"job": "The job, by its name or uid."}
@@ -28,7 +30,7 @@ JOB = {"job": "The job, by its name or uid."}
 
 @command(
     takes_words=True,
-    iterable=["env"],
+    iterable=["env", "after", "after_any"],
     help=CONFIG
     | WAIT
     | JSON
@@ -50,6 +52,9 @@ JOB = {"job": "The job, by its name or uid."}
         "checkpoint-dir": "A path or URL; every attempt has it in IRIS_CHECKPOINT_DIR.",
         "image": "The image of its containers, where the cluster's runtime is docker.",
         "scheduling-timeout": "How long it may wait for its first start, such as 1h.",
+        "after": "A job that has to succeed before this one begins; or more.",
+        "after-any": "A job that has to end, however it does.",
+        "same-name": "If one of the name is live: number, refuse, keep or replace it.",
         "file": "A job file: YAML with a key for each flag; flags go before it.",
         "each": "A .jsonl or .csv file: a task for each line, its fields as variables.",
         "bundle": "Take the working folder along: what git does not ignore.",
@@ -59,6 +64,8 @@ JOB = {"job": "The job, by its name or uid."}
 def run(
     c: Context,
     env: list[str],
+    after: list[str],
+    after_any: list[str],
     name: str = "",
     tpu: str = "",
     cpu: str = "",
@@ -74,6 +81,7 @@ def run(
     signal: str = "",
     stop_grace: str = "",
     checkpoint_dir: str = "",
+    same_name: str = "",
     file: str = "",
     each: str = "",
     bundle: bool = True,
@@ -102,10 +110,18 @@ def run(
     if not follow:
         return show(job, f"{said}; `inv job.logs {job.name} -f` follows", as_json=json)
     tell(said)
-    with watching(job, as_json=json) as write:
+    _follow(session, job, wait, as_json=json)
+
+
+def _follow(
+    session: Session, job: JobView, wait: float | None, *, as_json: bool
+) -> None:
+    from iris.operations import jobs
+
+    with watching(job, as_json=as_json) as write:
         ended = jobs.watch(session, job, write, tell, wait)
     last = () if ended.spec.tasks == 1 else jobs.last_lines(session, ended)
-    end(ended, last, as_json=json)
+    end(ended, last, as_json=as_json)
 
 
 def _show_outlook(seen: Outlook, *, as_json: bool) -> None:

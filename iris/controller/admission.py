@@ -21,6 +21,7 @@ MOST_COMMAND_BYTES = 128 * 1024  # what Linux passes to a process in one argumen
 MOST_ENV_BYTES = 128 * 1024
 LONGEST_VALUE = MOST_ENV_BYTES // 4  # letters, of four bytes at most
 MOST_SWEEP_LETTERS = 32 << 20  # of all the tasks' own variables
+MOST_BEFORE = 1000  # jobs that one runs after
 LONGEST_GRACE = 3600.0  # seconds between the stop signal and SIGKILL
 LONGEST_RUN = 366 * 86400.0  # seconds
 MOST_RETRIES = 1_000_000
@@ -121,6 +122,7 @@ def _faults_of_stopping(spec: JobSpec) -> Iterable[str]:
 def _faults_of_numbers(spec: JobSpec) -> Iterable[str]:
     bounds: tuple[tuple[str, float, float, float], ...] = (
         ("tasks", spec.tasks, 1, MOST_TASKS),
+        ("after", len(spec.after), 0, MOST_BEFORE),
         ("max_retries", spec.max_retries, 0, MOST_RETRIES),
         ("max_losses", spec.max_losses, 0, MOST_RETRIES),
         ("run_timeout", spec.run_timeout, 0, LONGEST_RUN),

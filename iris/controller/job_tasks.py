@@ -30,12 +30,19 @@ class JobTasks:
         if index in self.touched:
             return self.touched[index]
         if 0 <= index < len(self._codes) and self._codes[index] == _FRESH:
-            return Task(self.job.uid, index, pending_since=self.job.submitted_at)
+            return Task(self.job.uid, index, pending_since=_began_to_wait(self.job))
         return None
 
     def state(self, index: int) -> TaskState:
         """The state of any task, the ended ones too."""
         return _STATES.get(self._codes[index], TaskState.PENDING)
+
+    def take_job(self, job: Job) -> None:
+        """What is kept of the job itself changed."""
+        self.job = job
+        self._pending = None
+        if job.cancelled_by:
+            self._end_fresh()
 
     def put(self, task: Task) -> None:
         self._pending = None
@@ -48,9 +55,8 @@ class JobTasks:
         if task.state is TaskState.PENDING:
             self._back[task.index] = task
 
-    def end_fresh(self) -> None:
+    def _end_fresh(self) -> None:
         """The job was cancelled: what never started never will, without a row."""
-        self._pending = None
         cancelled = bytes([_CODES[TaskState.CANCELLED]])
         self._codes = self._codes.replace(b"\0", cancelled)
 
@@ -74,6 +80,8 @@ class JobTasks:
 
     def pending(self, now: float) -> PendingJob | None:
         """The waiting tasks, if there are any; kept until something changes."""
+        if self.job.waits_for:
+            return None
         kept = self._pending
         if kept is None or 0 < kept.next_ready_at <= now:
             kept = self._pending = self._count_pending(now)
@@ -85,7 +93,7 @@ class JobTasks:
         fresh_count = self.fresh_count()
         since = [t.pending_since for t in self._back.values()]
         if fresh_count:
-            since.append(self.job.submitted_at)
+            since.append(_began_to_wait(self.job))
         first = ready[:MOST_READY]
         first += islice(self.fresh(), MOST_READY - len(first))
         return PendingJob(
@@ -98,3 +106,7 @@ class JobTasks:
             pending_since=min(since, default=0.0),
             is_untried=fresh_count == len(self._codes),
         )
+
+
+def _began_to_wait(job: Job) -> float:
+    return job.released_at or job.submitted_at

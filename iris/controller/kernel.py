@@ -16,7 +16,7 @@ from iris.clock import Clock
 from iris.controller.change import Change, Changed
 from iris.controller.journal import Journal
 from iris.controller.tables import Tables
-from iris.controller.transitions import jobs
+from iris.controller.transitions.settling import settle_jobs
 from iris.domain.fleet import ScaleGroup, Worker
 from iris.planning.snapshot import MOST_LATE, Gang, Snapshot, WorkerLoad
 
@@ -140,7 +140,7 @@ class Kernel:
         with self._lock:
             change = Change(self._tables, self._seq, self._clock.now(), self._new_id)
             yield change
-            jobs.settle_jobs(change)
+            settle_jobs(change)
             rows = change.rows()
             if rows or change.events:
                 for row in rows:

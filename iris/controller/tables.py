@@ -27,6 +27,7 @@ class Tables:
         self.groups = {group.name: group for group in groups}
         self.jobs: dict[str, Job] = {}
         self.tasks: dict[str, JobTasks] = {}  # by job uid
+        self.followers: dict[str, set[str]] = {}  # job uid -> those that wait for it
         self.attempts: dict[str, Attempt] = {}  # live, or of an unsettled gang
         self.starting: dict[str, Attempt] = {}  # of no gang, and not running yet
         self.stopping: dict[str, Attempt] = {}  # those whose end is wanted
@@ -118,14 +119,15 @@ class Tables:
             self.jobs.pop(job.uid, None)
             self.tasks.pop(job.uid, None)
             self.waiting.pop(job.uid, None)
+            self.followers.pop(job.uid, None)
             return
         self.jobs[job.uid] = job
         tasks = self.tasks.get(job.uid)
         if tasks is None:
             tasks = self.tasks[job.uid] = JobTasks(job)
-        tasks.job = job
-        if job.cancelled_by:
-            tasks.end_fresh()
+        tasks.take_job(job)
+        for first in job.waits_for:
+            self.followers.setdefault(first.uid, set()).add(job.uid)
 
     def _put_attempt(self, attempt: Attempt) -> None:
         live = self.worker_attempts.setdefault(attempt.worker_uid, {})

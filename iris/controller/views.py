@@ -115,7 +115,7 @@ class JobViews:
             job=job.name,
             state=view.state,
             because=view.because or _words_of_counts(view.counts),
-            next_step=_next_step(view),
+            next_step=_next_step(view, job),
         )
 
     def _live(
@@ -180,7 +180,8 @@ def _live_view(tables: Tables, job_uid: str) -> JobView:
     view = _job_view(job, derive_job_state(counts), counts)
     if view.because or not counts.get(TaskState.PENDING):
         return view
-    return _job_view(job, view.state, counts, tables.waiting.get(job_uid, ""))
+    waits = job.words_of_waiting() or tables.waiting.get(job_uid, "")
+    return _job_view(job, view.state, counts, waits)
 
 
 def _is_wanted(tables: Tables, job: Job, wanted: JobFilter) -> bool:
@@ -280,9 +281,11 @@ def _words_of_counts(counts: Mapping[TaskState, int]) -> str:
     return ", ".join(f"{count} {state}" for state, count in counts.items() if count)
 
 
-def _next_step(view: JobView) -> str:
+def _next_step(view: JobView, job: Job) -> str:
     if view.ended_at:
         return ""
     if view.cancelled_by:
         return "it ends once its workers have confirmed that what runs has stopped"
+    if job.waits_for:
+        return "it is scheduled once they have ended, and cancelled if it cannot be"
     return "it ends with its last task"

@@ -37,6 +37,30 @@ class Constraints(msgspec.Struct, frozen=True, omit_defaults=True):
     labels: dict[str, str] = {}
 
 
+class AfterEnd(StrEnum):
+    """Which end of another job lets this one begin."""
+
+    SUCCESS = "success"
+    ANY = "any"
+
+
+class After(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A job that has to end first."""
+
+    job: str  # name or uid, as its user knows it
+    on: AfterEnd = AfterEnd.SUCCESS
+    uid: str = ""  # the controller fills it in
+
+
+class SameName(StrEnum):
+    """What becomes of a job where one that was asked for by the same name is live."""
+
+    NUMBER = "number"  # both run, the later with a number
+    REFUSE = "refuse"
+    KEEP = "keep"  # the live one is the answer
+    REPLACE = "replace"  # the live one is cancelled
+
+
 class JobSpec(msgspec.Struct, frozen=True, omit_defaults=True):
     """What a user asks for; `resources` are those of one task."""
 
@@ -59,6 +83,8 @@ class JobSpec(msgspec.Struct, frozen=True, omit_defaults=True):
     image: str = ""  # of its containers, where the runtime is docker; else the worker's
     # variables that differ by task: name -> its value in each task, in order
     each: dict[str, tuple[str, ...]] = {}
+    after: tuple[After, ...] = ()  # jobs that have to end before this one begins
+    same_name: SameName = SameName.NUMBER
 
     def env_of(self, index: int) -> dict[str, str]:
         """All of the user's variables in one task; its own go before the job's."""
@@ -86,12 +112,21 @@ class Job(msgspec.Struct, frozen=True):
     ended_at: float = 0.0
     final_state: JobState | None = None
     because: str = ""  # what made its first task fail, or who ended it
+    asked_name: str = ""  # without the number that made it unique
+    waits_for: tuple[After, ...] = ()  # those of `after` that have not ended
+    released_at: float = 0.0  # when the last of them ended, 0 without any
     blamed_task: int = -1  # whose failure it was, -1 if nobody's
     blamed_attempt: int = -1  # the number of its last attempt
 
     @property
     def name(self) -> str:
         return self.spec.name
+
+    def words_of_waiting(self) -> str:
+        """Which jobs have to end before it begins; empty if none has."""
+        ends = {AfterEnd.SUCCESS: "success", AfterEnd.ANY: "end"}
+        firsts = [f"the {ends[each.on]} of job {each.job}" for each in self.waits_for]
+        return f"it waits for {' and '.join(firsts)}" if firsts else ""
 
 
 class Task(msgspec.Struct, frozen=True):

@@ -9,11 +9,11 @@ from typing import Annotated
 import msgspec
 from msgspec.structs import asdict
 
-from iris.config.kinds import AcceleratorType, Amount, Named, OneOf, Refused, Text
+from iris.config.kinds import AcceleratorType, Amount, Many, Named, OneOf, Refused, Text
 from iris.config.measures import Duration, Size
 from iris.config.reading import fields_of, read_struct, read_yaml
 from iris.config.words import ABOVE_ZERO, IMAGE, LINE, NOT_NEGATIVE, ZONE, Flag
-from iris.domain.jobs import STOP_SIGNALS, Band, Capacity
+from iris.domain.jobs import STOP_SIGNALS, Band, Capacity, SameName
 from iris.errors import BadClusterFile, UsageError
 from iris.operations.job_words import Wanted
 
@@ -65,6 +65,9 @@ class JobFile(msgspec.Struct, frozen=True):
     signal: Annotated[str, STOP_SIGNAL] = ""
     stop_grace: Annotated[float | None, Duration()] = None
     checkpoint_dir: Annotated[str, LINE] = ""
+    after: Annotated[tuple[str, ...], Many(LINE)] = ()
+    after_any: Annotated[tuple[str, ...], Many(LINE)] = ()
+    same_name: Annotated[SameName | None, OneOf(SameName)] = None
     bundle: Annotated[bool | None, Flag()] = None
 
 

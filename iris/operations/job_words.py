@@ -14,7 +14,15 @@ from msgspec.structs import replace
 from iris.config.kinds import Refused
 from iris.config.measures import Duration, Size
 from iris.domain.accelerators import find_accelerator
-from iris.domain.jobs import Band, Capacity, Constraints, JobSpec
+from iris.domain.jobs import (
+    After,
+    AfterEnd,
+    Band,
+    Capacity,
+    Constraints,
+    JobSpec,
+    SameName,
+)
 from iris.domain.resources import Resources
 from iris.errors import JobRefused, NotThere, UsageError
 from iris.operations.sweep_files import read_sweep
@@ -48,6 +56,9 @@ class Wanted(msgspec.Struct, frozen=True):
     signal: str = ""
     stop_grace: str = ""
     checkpoint_dir: str = ""
+    after: tuple[str, ...] = ()
+    after_any: tuple[str, ...] = ()
+    same_name: str = ""
     each: str = ""  # the file of a sweep, a task for each of its lines
     bundle: bool | None = None  # does the working folder travel along?
 
@@ -93,6 +104,12 @@ def make_spec(wanted: Wanted) -> JobSpec:
         stop_grace=_measure("--stop-grace", Duration(), wanted.stop_grace or "10s"),
         checkpoint_dir=wanted.checkpoint_dir,
         each=each,
+        after=(
+            *(After(job) for job in wanted.after),
+            *(After(job, AfterEnd.ANY) for job in wanted.after_any),
+        ),
+        same_name=read_choice("--same-name", SameName, wanted.same_name)
+        or SameName.NUMBER,
     )
     return _on_tpu(spec, wanted) if wanted.tpu else _on_cpu(spec, wanted)
 

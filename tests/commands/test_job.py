@@ -40,6 +40,21 @@ def test_a_sweep_runs_from_its_file_as_the_dry_run_said(running):
     assert "with lr=1e-3 width=128" in running.ok("job.status", "swept")
 
 
+def test_jobs_run_in_order_and_a_live_name_is_kept(running):
+    slow = ("--no-bundle", "--name", "slow", "--same-name", "keep", "--json")
+    first = json.loads(running.ok("job.run", *slow, *SLEEP))
+    second = json.loads(running.ok("job.run", *slow, *SLEEP))
+    running.ok("job.run", "--no-bundle", "--name", "next", "--after", "slow", *SLEEP)
+    waits = running.ok("probe.why", "next")
+
+    running.ok("job.cancel", "slow")
+
+    assert first["uid"] == second["uid"]
+    assert "it waits for the success of job slow" in waits
+    said = running.refused("job.wait", "next", status=1)
+    assert "job next cancelled: job slow, after whose success it was to run" in said
+
+
 def test_a_broken_job_file_is_one_line_and_submits_nothing(running):
     file = running.folder / "broken.yaml"
     file.write_text("name: broken\ncommand: [x]\ntasks: few\n")

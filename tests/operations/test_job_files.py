@@ -30,6 +30,9 @@ env: {SEED: "7"}
 max_retries: 2
 run_timeout: 1h30m
 scheduling_timeout: 10m
+after: [data]
+after_any: [other]
+same_name: replace
 bundle: false
 """
 
@@ -59,6 +62,9 @@ def test_a_job_file_says_what_flags_say(tmp_path):
         max_retries=2,
         run_timeout="1h30m",
         scheduling_timeout="10m",
+        after=("data",),
+        after_any=("other",),
+        same_name="replace",
         bundle=False,
     )
 

@@ -13,7 +13,7 @@ from iris.controller.history import JobFilter
 from iris.controller.parts import Parts
 from iris.controller.views import NEWEST
 from iris.domain.access import Role
-from iris.domain.jobs import Job
+from iris.domain.jobs import After, AfterEnd, Job
 from iris.domain.pages import CancelRequest, JobBatch, Page, SubmissionBatch
 from iris.domain.states import JobState, TaskState
 from iris.domain.views import AttemptView, Explanation, JobView, Submission, TaskView
@@ -155,10 +155,38 @@ def _accept(
     with parts.state.reading() as tables:
         groups = tuple(tables.groups.values())
     admitted = [
-        admit(each, groups, parts.bundles.has, parts.runtime) for each in submissions
+        _in_order(parts, admit(each, groups, parts.bundles.has, parts.runtime))
+        for each in submissions
     ]
     uids = parts.state.submit(admitted, caller.user)
     return tuple(parts.jobs.view(own_job(parts, caller, uid)) for uid in uids)
+
+
+def _in_order(parts: Parts, submission: Submission) -> Submission:
+    """With the uids of the jobs that have to end first, without those that have.
+
+    What a job runs after was accepted before it, so that no cycle can be.
+    """
+    spec = submission.spec
+    with parts.state.reading() as tables:
+        is_known = submission.client_id in tables.client_ids
+    if is_known or not spec.after:
+        return submission
+    firsts = [each for asked in spec.after if (each := _first(parts, asked))]
+    return replace(submission, spec=replace(spec, after=tuple(firsts)))
+
+
+def _first(parts: Parts, asked: After) -> After | None:
+    try:
+        job = parts.jobs.find(asked.job)
+    except NotThere as error:
+        words = f"spec.after: there is no job {asked.job[:80]!r}"
+        raise JobRefused(words, hint="It has to be submitted first.") from error
+    if not job.ended_at:
+        return After(job.name, asked.on, job.uid)
+    if asked.on is AfterEnd.SUCCESS and job.final_state is not JobState.SUCCEEDED:
+        raise JobRefused(f"spec.after: job {job.name} has ended: {job.final_state}")
+    return None
 
 
 def _shown(view: JobView, caller: Caller) -> JobView:

@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 
 from msgspec.structs import replace
 
 from iris.controller.change import Change
-from iris.domain.jobs import Attempt, EndCause, Job, Task
+from iris.domain.jobs import After, Attempt, EndCause, Job, JobSpec, SameName, Task
 from iris.domain.states import (
     ATTEMPT_ENDED,
-    TASK_ENDED,
     TASK_MOVES,
     AttemptState,
-    JobState,
     TaskState,
     require_move,
 )
 from iris.domain.views import Submission
-from iris.errors import NotThere
+from iris.errors import Conflict
 
 # An attempt that failed sooner than this is tried again only after a pause.
 FAST_FAILURE = 10.0  # seconds
@@ -37,10 +34,35 @@ def submit(
         client_id = submission.client_id
         uid = known.get(client_id) or change.tables.client_ids.get(client_id)
         if uid is None:
-            uid = _accept(change, submission, user, taken).uid
+            uid = _take(change, submission, user, taken)
             known[client_id] = uid
         uids.append(uid)
     return tuple(uids)
+
+
+def _take(change: Change, submission: Submission, user: str, taken: set[str]) -> str:
+    """By the policy for names that are taken: a new job, or the one that is live."""
+    policy, name = submission.spec.same_name, submission.spec.name
+    live = None if policy is SameName.NUMBER else _live_namesake(change, name)
+    if live is None:
+        return _accept(change, submission, user, taken).uid
+    if policy is SameName.REFUSE or live.user != user:
+        raise Conflict(
+            f"job {live.name} of {live.user} is live, and same_name is {policy}",
+            hint="Another name, or another same_name, or wait until it has ended.",
+        )
+    if policy is SameName.KEEP:
+        return live.uid
+    job = _accept(change, submission, user, taken)
+    cancel(change, live.uid, user, f"replaced by job {job.name}")
+    return job.uid
+
+
+def _live_namesake(change: Change, name: str) -> Job | None:
+    """The newest live job that was asked for by the name and is not on its way out."""
+    jobs = [j for j in change.tables.jobs.values() if j.asked_name == name]
+    live = [each for each in jobs if not each.cancelled_by]
+    return max(live, key=lambda each: each.order, default=None)
 
 
 def _accept(change: Change, submission: Submission, user: str, taken: set[str]) -> Job:
@@ -53,10 +75,21 @@ def _accept(change: Change, submission: Submission, user: str, taken: set[str]) 
         client_id=submission.client_id,
         submitted_at=change.now,
         order=change.next_seq,
+        asked_name=submission.spec.name,
+        waits_for=_still_live(change, submission.spec),
     )
     change.put_job(job)
     change.event("job submitted", job=job, count=job.spec.tasks, task=0)
     return job
+
+
+def _still_live(change: Change, spec: JobSpec) -> tuple[After, ...]:
+    for first in spec.after:
+        if first.uid not in change.tables.jobs:
+            raise Conflict(
+                f"job {first.job} ended at this moment", hint="Submit once more."
+            )
+    return spec.after
 
 
 def _unique_name(change: Change, wanted: str, taken: set[str]) -> str:
@@ -205,39 +238,3 @@ def describe_end(attempt: Attempt) -> str:
     cause = attempt.cause.replace("-", " ") if attempt.cause else str(attempt.state)
     where = f"attempt {attempt.number} on {attempt.slice_name}/{attempt.worker_index}"
     return f"{where} {cause}: {how}" if how else f"{where} {cause}"
-
-
-def settle_jobs(change: Change) -> None:
-    """End every job whose last task has ended in this transition."""
-    for job_uid in sorted(change.jobs_touched):
-        try:
-            job = change.job(job_uid)
-        except NotThere:
-            continue
-        if job_uid in change.tables.tasks and _open_count(change, job) == 0:
-            _end_job(change, job)
-
-
-def _open_count(change: Change, job: Job) -> int:
-    tasks = change.tables.tasks[job.uid]
-    count = 0 if job.cancelled_by else tasks.fresh_count()
-    written = {task.index: task for task in change.tasks_in_change(job.uid)}
-    count += sum(1 for index in tasks.touched if index not in written)
-    count += sum(1 for task in written.values() if task.state not in TASK_ENDED)
-    fresh_written = sum(1 for index in written if index not in tasks.touched)
-    return count if job.cancelled_by else count - fresh_written
-
-
-def _end_job(change: Change, job: Job) -> None:
-    counts = Counter(change.tables.tasks[job.uid].counts())
-    for task in change.tasks_in_change(job.uid):
-        counts[change.tables.tasks[job.uid].state(task.index)] -= 1
-        counts[task.state] += 1
-    if counts[TaskState.FAILED]:
-        final = JobState.FAILED
-    elif job.cancelled_by:
-        final = JobState.CANCELLED
-    else:
-        final = JobState.SUCCEEDED
-    change.put_job(replace(job, ended_at=change.now, final_state=final))
-    change.event(f"job {final}", because=job.because, job=job)

@@ -47,7 +47,7 @@ def _tasks_that_fit(
         job = change.job(placement.job_uid)
     except NotThere:
         return []
-    if job.cancelled_by:
+    if job.cancelled_by or job.waits_for:
         return []
     need, promised = job.spec.resources, dict(free)
     fitting = []
