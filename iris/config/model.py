@@ -37,6 +37,7 @@ from iris.domain.accelerators import CATALOGUE
 from iris.domain.fleet import ScaleGroup
 from iris.domain.jobs import Capacity
 from iris.domain.machine_types import smallest_machine_type
+from iris.domain.resources import UserLimits
 
 SCOPES = "https://www.googleapis.com/auth"
 CLUSTER_NAME = Text(
@@ -125,6 +126,14 @@ class RetentionConfig(msgspec.Struct, frozen=True):
     )
 
 
+class UserLimitsConfig(msgspec.Struct, frozen=True):
+    """How much one user may have at once; 0 is no limit."""
+
+    chips: Annotated[int, NOT_NEGATIVE] = 0
+    running_tasks: Annotated[int, NOT_NEGATIVE] = 0
+    pending_tasks: Annotated[int, NOT_NEGATIVE] = 0
+
+
 class GroupConfig(msgspec.Struct, frozen=True):
     """A scale group: what its slices are, how many, and how long each step takes."""
 
@@ -154,9 +163,14 @@ class ClusterConfig(msgspec.Struct, frozen=True, kw_only=True):
     worker: WorkerConfig = WorkerConfig()
     autoscaler: AutoscalerConfig = AutoscalerConfig()
     retention: RetentionConfig = RetentionConfig()
+    user_limits: UserLimitsConfig = UserLimitsConfig()
     ssh: SshConfig = SshConfig()
     labels: Annotated[dict[str, str], Named(OWNER_LABEL_NAME, OWNER_LABEL_WORDS)] = {}
     scale_groups: Annotated[dict[str, GroupConfig], GROUP_NAME]
+
+    def limits(self) -> UserLimits:
+        """How much one user may have at once."""
+        return UserLimits(**msgspec.structs.asdict(self.user_limits))
 
     def groups(self) -> tuple[ScaleGroup, ...]:
         """The scale groups with all that follows from catalogue and defaults."""

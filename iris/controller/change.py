@@ -125,6 +125,11 @@ class Change:
             if table == "tasks" and key[0] == job_uid and isinstance(entity, Task)
         ]
 
+    def jobs_accepted(self) -> list[Job]:
+        """The jobs that this transition has brought."""
+        jobs = (e for *_, e in self._rows.values() if isinstance(e, Job))
+        return [job for job in jobs if job.uid not in self.tables.jobs]
+
     def attempts_in_change(self) -> list[Attempt]:
         """The attempts that this transition has written."""
         rows = self._rows.values()

@@ -18,6 +18,7 @@ from iris.controller.journal import Journal
 from iris.controller.tables import Tables
 from iris.controller.transitions.settling import settle_jobs
 from iris.domain.fleet import ScaleGroup, Worker
+from iris.domain.resources import UserLimits
 from iris.planning.snapshot import MOST_LATE, Gang, Snapshot, WorkerLoad
 
 DEAF_AFTER = 3  # nudges of which none arrived
@@ -31,6 +32,7 @@ class Tuning(msgspec.Struct, frozen=True):
     shortest_interval: float = 1.0  # seconds between heartbeats
     longest_interval: float = 10.0
     heartbeats_per_second: float = 100.0  # of all workers; the interval follows
+    user_limits: UserLimits = UserLimits()
 
 
 def new_id(prefix: str) -> str:
@@ -104,6 +106,8 @@ class Kernel:
                 starting=tuple(islice(tables.starting.values(), MOST_LATE)),
                 stopping=tuple(islice(tables.stopping.values(), MOST_LATE)),
                 backoffs=tuple(tables.backoffs.values()),
+                user_limits=self.tuning.user_limits,
+                held=tables.held() if self.tuning.user_limits != UserLimits() else (),
                 draining=tables.meta.get("draining", ""),
                 stalled_until=self._stalled_until,
             )

@@ -86,7 +86,7 @@ class Controller:
         self._config, self._config_text = _read_config(setting.config)
         uid = _read_machine(setting.machine / "machine.json").cluster_uid
         require_own_state(setting, uid)
-        self._tuning = Tuning(self._config.name, uid)
+        self._tuning = Tuning(self._config.name, uid, user_limits=self._config.limits())
         # the owner's lock first: from here on no other controller writes this state
         self._store = self._open_store()
         self._state = State(self._config.groups(), self._store, clock, self._tuning)

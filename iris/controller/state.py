@@ -53,7 +53,7 @@ class State(Kernel):
     def submit(self, submissions: Sequence[Submission], user: str) -> tuple[str, ...]:
         """Accept jobs; returns their uids. A known client id gives the same job."""
         with self._change() as change:
-            return jobs.submit(change, submissions, user)
+            return jobs.submit(change, submissions, user, self.tuning.user_limits)
 
     def cancel_job(self, job_uid: str, by: str, because: str = "") -> None:
         """Ask for a job's end. Raises NotThere once it has ended."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
@@ -18,6 +19,7 @@ from iris.domain.states import (
     ATTEMPT_STARTING,
     SliceState,
 )
+from iris.planning.snapshot import Held
 
 
 class Tables:
@@ -75,6 +77,17 @@ class Tables:
         for attempt in self.live_of_worker(worker.uid).values():
             used += attempt.resources
         return worker.resources - used
+
+    def held(self) -> tuple[Held, ...]:
+        """What the live attempts of each user hold, computed from them."""
+        tasks: Counter[str] = Counter()
+        chips: Counter[str] = Counter()
+        for live in self.worker_attempts.values():
+            for attempt in live.values():
+                user = self.jobs[attempt.job_uid].user  # it lives as long as they
+                tasks[user] += 1
+                chips[user] += attempt.resources.chips
+        return tuple(Held(user, tasks[user], chips[user]) for user in sorted(tasks))
 
     def apply(self, row: Row) -> None:
         """Make one row change true in memory."""

@@ -50,3 +50,11 @@ class Resources(msgspec.Struct, frozen=True):
 
 
 NOTHING = Resources()
+
+
+class UserLimits(msgspec.Struct, frozen=True):
+    """How much one user may have at once; 0 is no limit."""
+
+    chips: int = 0  # of TPU, held by attempts
+    running_tasks: int = 0  # attempts, from their assignment on
+    pending_tasks: int = 0  # tasks that wait; more are not accepted

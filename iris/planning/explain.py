@@ -51,6 +51,8 @@ def explain_job(snapshot: Snapshot, pending: PendingJob, now: float) -> Explanat
     done = promise_room(snapshot, now, ready_count_of)
     plan = plan_capacity(snapshot, now)
     promise = _promise_of(done, pending)
+    if promise.held_back and not promise.left and not promise.taken:
+        return _explain_limit(pending, promise)
     outlook = _outlook_of(plan, pending)
     spec = pending.job.spec
     obstacles = done.room.obstacles(spec, promise.shape) if promise.left else ()
@@ -63,6 +65,17 @@ def explain_job(snapshot: Snapshot, pending: PendingJob, now: float) -> Explanat
         next_step=_next_step_of(promise, outlook, now),
         next_at=_next_at(plan, promise, now),
         unblock=_unblock(snapshot, promise, plan),
+    )
+
+
+def _explain_limit(pending: PendingJob, promise: Promise) -> Explanation:
+    return Explanation(
+        job=pending.job.name,
+        state=_state_of(pending),
+        because=promise.limit,
+        autoscaler="nothing: no slice is asked for beyond a user's limit",
+        next_step=f"it goes on when other work of {pending.job.user} has ended",
+        unblock="wait, or raise user_limits in the cluster file",
     )
 
 

@@ -11,12 +11,14 @@ from collections.abc import Callable, Iterable
 from itertools import chain, repeat
 
 import msgspec
+from msgspec.structs import replace
 
 from iris.domain.fleet import ScaleGroup, Slice
 from iris.domain.jobs import Band
 from iris.domain.states import ATTEMPT_ENDED, SLICE_COMING, AttemptState
 from iris.domain.views import Obstacle
 from iris.planning import rules
+from iris.planning.limits import Allowance
 from iris.planning.plans import Expired, Placement, SchedulingPlan, Waiting
 from iris.planning.room import Room, Shape, Taken, shape_of
 from iris.planning.rules import Candidate
@@ -34,6 +36,8 @@ class Promise(msgspec.Struct, frozen=True):
     shape: Shape
     taken: tuple[Taken, ...]
     left: int
+    limit: str = ""  # why its user may not start more, of the rest
+    held_back: int = 0  # how many that are
 
 
 class Round(msgspec.Struct, frozen=True):
@@ -51,11 +55,15 @@ def plan_assignments(snapshot: Snapshot, now: float) -> SchedulingPlan:
     waiting: list[Waiting] = []
     expired: list[Expired] = []
     for promise in done.promises:
-        if promise.left:
-            because = texts.get(promise.shape) or why_it_waits(snapshot, done, promise)
-            texts[promise.shape] = because
+        if promise.left or promise.held_back:
+            because = promise.limit
+            if promise.left:
+                because = texts.get(promise.shape) or why_it_waits(
+                    snapshot, done, promise
+                )
+                texts[promise.shape] = because
             uid = promise.pending.job.uid
-            waiting.append(Waiting(uid, promise.left, because))
+            waiting.append(Waiting(uid, promise.left or promise.held_back, because))
             if 0 < start_by(promise.pending) <= now and not promise.taken:
                 expired.append(Expired(uid, because))
     return SchedulingPlan(
@@ -73,11 +81,16 @@ def promise_room(
     room = Room([] if snapshot.draining else ready_candidates(snapshot))
     promises: list[Promise] = []
     keep_times: list[float] = []
+    allowance = Allowance(snapshot)
     for pending in in_line(snapshot.pending):
         count = count_of(pending)
         if count == 0:
             continue
-        promise = promise_to(room, pending, count)
+        allowed = allowance.take(pending, count)
+        promise = promise_to(room, pending, allowed)
+        if allowed < count:
+            words = allowance.why(pending.job)
+            promise = replace(promise, limit=words, held_back=count - allowed)
         promises.append(promise)
         keep_at = pending.pending_since + RESERVE_AFTER
         if promise.left and keep_at <= now:
@@ -91,6 +104,8 @@ def promise_to(room: Room, pending: PendingJob, count: int) -> Promise:
     """Promise room for `count` tasks of one job, all or nothing for a gang."""
     spec = pending.job.spec
     shape = shape_of(spec)
+    if not count:
+        return Promise(pending, shape, (), 0)
     if spec.gang:
         taken = [(member, 1) for member in room.take_slice(spec, shape)]
     else:

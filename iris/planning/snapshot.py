@@ -6,7 +6,7 @@ import msgspec
 
 from iris.domain.fleet import Backoff, ScaleGroup, Slice, Worker
 from iris.domain.jobs import Attempt, Job
-from iris.domain.resources import Resources
+from iris.domain.resources import Resources, UserLimits
 
 # A snapshot carries at most this many indexes of one job's ready tasks.
 MOST_READY = 1024
@@ -46,6 +46,14 @@ class Gang(msgspec.Struct, frozen=True):
     attempts: tuple[Attempt, ...]  # in order of task index
 
 
+class Held(msgspec.Struct, frozen=True):
+    """What the live attempts of one user hold."""
+
+    user: str
+    tasks: int
+    chips: int
+
+
 class Snapshot(msgspec.Struct, frozen=True):
     """State as the planning functions see it."""
 
@@ -57,5 +65,7 @@ class Snapshot(msgspec.Struct, frozen=True):
     starting: tuple[Attempt, ...] = ()  # the first MOST_LATE of no gang, by age
     stopping: tuple[Attempt, ...] = ()  # the first MOST_LATE, by age
     backoffs: tuple[Backoff, ...] = ()
+    user_limits: UserLimits = UserLimits()
+    held: tuple[Held, ...] = ()  # by user, where there are limits
     draining: str = ""  # why the whole cluster gives its slices back
     stalled_until: float = 0.0  # the controller itself was stalled or down till then

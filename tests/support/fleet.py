@@ -16,7 +16,7 @@ from iris.domain.protocol import (
     HeartbeatAnswer,
     Registration,
 )
-from iris.domain.resources import Resources
+from iris.domain.resources import Resources, UserLimits
 from iris.domain.states import AttemptState, SliceState, TaskState
 from iris.domain.views import Submission
 from iris.planning.plans import (
@@ -66,7 +66,8 @@ TPU = ScaleGroup(
 class Fleet:
     """A State on a journal in memory; the test says what workers report."""
 
-    def __init__(self) -> None:
+    def __init__(self, limits: UserLimits = UserLimits()) -> None:
+        self.limits = limits
         self.clock = VirtualClock()
         self.journal = MemoryJournal()
         self._numbers = count(1)
@@ -78,7 +79,7 @@ class Fleet:
             (CPU, TPU),
             self.journal,
             self.clock,
-            Tuning("test", "uid-1"),
+            Tuning("test", "uid-1", user_limits=self.limits),
             new_id=lambda prefix: f"{prefix}-{next(self._numbers):06d}",
         )
 
@@ -106,13 +107,15 @@ class Fleet:
         )
         return self.state.register(registration, hash_token(token)).worker_uid
 
-    def submit(self, tasks: int = 1, client_id: str = "", **spec: object) -> Job:
+    def submit(
+        self, tasks: int = 1, client_id: str = "", user: str = "ada", **spec: object
+    ) -> Job:
         """Accept one job of `true` and return it."""
         whole = JobSpec(
             command=("true",), name=str(spec.pop("name", "job")), tasks=tasks, **spec
         )
         client_id = client_id or f"client-{next(self._numbers)}"
-        (uid,) = self.state.submit([Submission(client_id, whole)], "ada")
+        (uid,) = self.state.submit([Submission(client_id, whole)], user)
         with self.state.reading() as tables:
             return tables.jobs[uid]
 

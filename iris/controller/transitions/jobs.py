@@ -8,6 +8,7 @@ from msgspec.structs import replace
 
 from iris.controller.change import Change
 from iris.domain.jobs import After, Attempt, EndCause, Job, JobSpec, SameName, Task
+from iris.domain.resources import UserLimits
 from iris.domain.states import (
     ATTEMPT_ENDED,
     TASK_MOVES,
@@ -16,7 +17,8 @@ from iris.domain.states import (
     require_move,
 )
 from iris.domain.views import Submission
-from iris.errors import Conflict
+from iris.errors import Conflict, JobRefused
+from iris.planning.limits import never_allowed
 
 # An attempt that failed sooner than this is tried again only after a pause.
 FAST_FAILURE = 10.0  # seconds
@@ -24,7 +26,10 @@ LONGEST_PAUSE = 60.0  # seconds
 
 
 def submit(
-    change: Change, submissions: Sequence[Submission], user: str
+    change: Change,
+    submissions: Sequence[Submission],
+    user: str,
+    limits: UserLimits = UserLimits(),
 ) -> tuple[str, ...]:
     """Accept jobs and return their uids; a known client id gives the same job."""
     known: dict[str, str] = {}
@@ -37,7 +42,33 @@ def submit(
             uid = _take(change, submission, user, taken)
             known[client_id] = uid
         uids.append(uid)
+    if limits != UserLimits():
+        _require_within(change, user, limits)
     return tuple(uids)
+
+
+def _require_within(change: Change, user: str, limits: UserLimits) -> None:
+    """Refuse new jobs that could never start, or are more than a user may have."""
+    new = change.jobs_accepted()
+    for job in new:
+        together = job.spec.tasks if job.spec.gang else 1
+        never = never_allowed(job.spec.resources, together, limits)
+        if never:
+            raise JobRefused(f"job {job.name}: {never}")
+    waiting = sum(job.spec.tasks for job in new)
+    if not limits.pending_tasks or not waiting:
+        return
+    waiting += sum(
+        change.tables.tasks[job.uid].counts().get(TaskState.PENDING, 0)
+        for job in change.tables.jobs.values()
+        if job.user == user
+    )
+    if waiting > limits.pending_tasks:
+        raise Conflict(
+            f"{user} would have {waiting} waiting tasks, of {limits.pending_tasks} "
+            "that one user may have (user_limits/pending_tasks)",
+            hint="Submit again once some have started, or fewer at a time.",
+        )
 
 
 def _take(change: Change, submission: Submission, user: str, taken: set[str]) -> str:
