@@ -25,6 +25,7 @@ class Caller(msgspec.Struct, frozen=True):
     role: Role
     user: str
     worker_uid: str = ""
+    job_uid: str = ""  # a task of this job speaks: for its children only
     slice_name: str = ""  # of the join token
     index: int = NO_INDEX
 
@@ -43,7 +44,10 @@ class Gate:
 
     def identify(self, authorization: str) -> Caller:
         """Who has a grant. Raises NotAuthenticated."""
-        grant = self._state.grant_of(hash_token(bearer(authorization)))
+        token = bearer(authorization)
+        grant = self._state.grant_of(hash_token(token))
+        if grant is None and (job := self._state.job_of_token(token)):
+            return Caller(Role.USER, job.user, job_uid=job.uid)
         if grant is None:
             raise NotAuthenticated(
                 "nobody here knows this token",

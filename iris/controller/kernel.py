@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import hmac
 import secrets
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from hashlib import sha256
 from itertools import islice
 
 import msgspec
@@ -16,6 +14,7 @@ from iris.clock import Clock
 from iris.controller.change import Change, Changed
 from iris.controller.journal import Journal
 from iris.controller.tables import Tables
+from iris.controller.tokens import derived
 from iris.controller.transitions.settling import settle_jobs
 from iris.domain.fleet import ScaleGroup, Worker
 from iris.domain.resources import UserLimits
@@ -166,8 +165,7 @@ class Kernel:
         return self._derived(f"{slice_uid}/boot")
 
     def _derived(self, words: str) -> str:
-        key = self._tables.meta["join_key"].encode()
-        return hmac.new(key, words.encode(), sha256).hexdigest()
+        return derived(self._tables.meta, words)
 
     def _load_of(self, worker: Worker, interval: float) -> WorkerLoad:
         tables = self._tables

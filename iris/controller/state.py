@@ -13,6 +13,7 @@ from msgspec.structs import replace
 
 from iris.controller.change import hash_token
 from iris.controller.kernel import Kernel, Tuning, new_id
+from iris.controller.tokens import job_of_token
 from iris.controller.transitions import (
     doubts,
     jobs,
@@ -24,6 +25,7 @@ from iris.controller.transitions import (
 )
 from iris.domain.access import Grant
 from iris.domain.fleet import Backoff, Slice
+from iris.domain.jobs import Job, Owner
 from iris.domain.protocol import (
     Heartbeat,
     HeartbeatAnswer,
@@ -50,10 +52,16 @@ class State(Kernel):
 
     # -- people ----------------------------------------------------------------
 
-    def submit(self, submissions: Sequence[Submission], user: str) -> tuple[str, ...]:
-        """Accept jobs; returns their uids. A known client id gives the same job."""
+    def submit(
+        self, submissions: Sequence[Submission], user: str, parent: str = ""
+    ) -> tuple[str, ...]:
+        """Accept jobs; returns their uids. A known client id gives the same job.
+
+        Those of a `parent`, a job that submits others, end with it.
+        """
+        limits = self.tuning.user_limits
         with self._change() as change:
-            return jobs.submit(change, submissions, user, self.tuning.user_limits)
+            return jobs.submit(change, submissions, Owner(user, parent), limits)
 
     def cancel_job(self, job_uid: str, by: str, because: str = "") -> None:
         """Ask for a job's end. Raises NotThere once it has ended."""
@@ -90,6 +98,11 @@ class State(Kernel):
         """Let a token in no longer."""
         with self._change() as change:
             change.drop("grants", token_hash)
+
+    def job_of_token(self, token: str) -> Job | None:
+        """The live job whose tasks speak with a token."""
+        with self._lock:
+            return job_of_token(self._tables, token)
 
     def grant_of(self, token_hash: str) -> Grant | None:
         """Whom a token speaks for."""

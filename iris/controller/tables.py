@@ -30,6 +30,7 @@ class Tables:
         self.jobs: dict[str, Job] = {}
         self.tasks: dict[str, JobTasks] = {}  # by job uid
         self.followers: dict[str, set[str]] = {}  # job uid -> those that wait for it
+        self.children: dict[str, set[str]] = {}  # job uid -> jobs that it submitted
         self.attempts: dict[str, Attempt] = {}  # live, or of an unsettled gang
         self.starting: dict[str, Attempt] = {}  # of no gang, and not running yet
         self.stopping: dict[str, Attempt] = {}  # those whose end is wanted
@@ -133,12 +134,16 @@ class Tables:
             self.tasks.pop(job.uid, None)
             self.waiting.pop(job.uid, None)
             self.followers.pop(job.uid, None)
+            self.children.pop(job.uid, None)
+            self.children.get(job.parent, set()).discard(job.uid)
             return
         self.jobs[job.uid] = job
         tasks = self.tasks.get(job.uid)
         if tasks is None:
             tasks = self.tasks[job.uid] = JobTasks(job)
         tasks.take_job(job)
+        if job.parent:
+            self.children.setdefault(job.parent, set()).add(job.uid)
         for first in job.waits_for:
             self.followers.setdefault(first.uid, set()).add(job.uid)
 

@@ -206,6 +206,7 @@ def _job_view(
         because=job.because or waits,
         spec=_brief(job.spec),
         cancelled_by=job.cancelled_by,
+        parent=job.parent,
         blamed_task=job.blamed_task,
         blamed_attempt=job.blamed_attempt,
     )

@@ -99,6 +99,13 @@ class JobSpec(msgspec.Struct, frozen=True, omit_defaults=True):
 STOP_SIGNALS = ("SIGTERM", "SIGINT", "SIGHUP", "SIGQUIT", "SIGUSR1", "SIGUSR2")
 
 
+class Owner(msgspec.Struct, frozen=True):
+    """Whose a job is: a person's, and the child of another job if that submitted it."""
+
+    user: str
+    parent: str = ""  # uid of the job
+
+
 class Job(msgspec.Struct, frozen=True):
     """An accepted job; its state follows from its tasks until it has ended."""
 
@@ -112,6 +119,7 @@ class Job(msgspec.Struct, frozen=True):
     ended_at: float = 0.0
     final_state: JobState | None = None
     because: str = ""  # what made its first task fail, or who ended it
+    parent: str = ""  # uid of the job that submitted it, with which it ends
     asked_name: str = ""  # without the number that made it unique
     waits_for: tuple[After, ...] = ()  # those of `after` that have not ended
     released_at: float = 0.0  # when the last of them ended, 0 without any

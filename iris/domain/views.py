@@ -36,6 +36,7 @@ class JobView(msgspec.Struct, frozen=True):
     because: str  # why it stands where it stands; the cause of its end
     spec: JobSpec  # of `each` the names alone: the values stand with the tasks
     cancelled_by: str = ""
+    parent: str = ""  # uid of the job that submitted it
     blamed_task: int = -1  # the one whose failure made it fail, -1 without one
     blamed_attempt: int = -1  # the attempt at it that was the cause
 

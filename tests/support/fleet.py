@@ -108,14 +108,20 @@ class Fleet:
         return self.state.register(registration, hash_token(token)).worker_uid
 
     def submit(
-        self, tasks: int = 1, client_id: str = "", user: str = "ada", **spec: object
+        self,
+        tasks: int = 1,
+        client_id: str = "",
+        *,
+        user: str = "ada",
+        parent: str = "",
+        **spec: object,
     ) -> Job:
         """Accept one job of `true` and return it."""
         whole = JobSpec(
             command=("true",), name=str(spec.pop("name", "job")), tasks=tasks, **spec
         )
         client_id = client_id or f"client-{next(self._numbers)}"
-        (uid,) = self.state.submit([Submission(client_id, whole)], user)
+        (uid,) = self.state.submit([Submission(client_id, whole)], user, parent)
         with self.state.reading() as tables:
             return tables.jobs[uid]
 

@@ -146,6 +146,8 @@ def own_job(parts: Parts, caller: Caller, name: str) -> Job:
     job = parts.jobs.find(name)
     if caller.role is Role.USER and job.user != caller.user:
         raise NotAllowed(f"job {job.name} belongs to {job.user}, not to {caller.user}")
+    if caller.job_uid not in ("", job.uid, job.parent):
+        raise NotAllowed(f"job {job.name} is no child of the job that asks")
     return job
 
 
@@ -158,7 +160,7 @@ def _accept(
         _in_order(parts, admit(each, groups, parts.bundles.has, parts.runtime))
         for each in submissions
     ]
-    uids = parts.state.submit(admitted, caller.user)
+    uids = parts.state.submit(admitted, caller.user, caller.job_uid)
     return tuple(parts.jobs.view(own_job(parts, caller, uid)) for uid in uids)
 
 

@@ -7,7 +7,16 @@ from collections.abc import Sequence
 from msgspec.structs import replace
 
 from iris.controller.change import Change
-from iris.domain.jobs import After, Attempt, EndCause, Job, JobSpec, SameName, Task
+from iris.domain.jobs import (
+    After,
+    Attempt,
+    EndCause,
+    Job,
+    JobSpec,
+    Owner,
+    SameName,
+    Task,
+)
 from iris.domain.resources import UserLimits
 from iris.domain.states import (
     ATTEMPT_ENDED,
@@ -28,7 +37,7 @@ LONGEST_PAUSE = 60.0  # seconds
 def submit(
     change: Change,
     submissions: Sequence[Submission],
-    user: str,
+    owner: Owner,
     limits: UserLimits = UserLimits(),
 ) -> tuple[str, ...]:
     """Accept jobs and return their uids; a known client id gives the same job."""
@@ -39,11 +48,11 @@ def submit(
         client_id = submission.client_id
         uid = known.get(client_id) or change.tables.client_ids.get(client_id)
         if uid is None:
-            uid = _take(change, submission, user, taken)
+            uid = _take(change, submission, owner, taken)
             known[client_id] = uid
         uids.append(uid)
     if limits != UserLimits():
-        _require_within(change, user, limits)
+        _require_within(change, owner.user, limits)
     return tuple(uids)
 
 
@@ -71,21 +80,21 @@ def _require_within(change: Change, user: str, limits: UserLimits) -> None:
         )
 
 
-def _take(change: Change, submission: Submission, user: str, taken: set[str]) -> str:
+def _take(change: Change, submission: Submission, owner: Owner, taken: set[str]) -> str:
     """By the policy for names that are taken: a new job, or the one that is live."""
     policy, name = submission.spec.same_name, submission.spec.name
     live = None if policy is SameName.NUMBER else _live_namesake(change, name)
     if live is None:
-        return _accept(change, submission, user, taken).uid
-    if policy is SameName.REFUSE or live.user != user:
+        return _accept(change, submission, owner, taken).uid
+    if policy is SameName.REFUSE or live.user != owner.user:
         raise Conflict(
             f"job {live.name} of {live.user} is live, and same_name is {policy}",
             hint="Another name, or another same_name, or wait until it has ended.",
         )
     if policy is SameName.KEEP:
         return live.uid
-    job = _accept(change, submission, user, taken)
-    cancel(change, live.uid, user, f"replaced by job {job.name}")
+    job = _accept(change, submission, owner, taken)
+    cancel(change, live.uid, owner.user, f"replaced by job {job.name}")
     return job.uid
 
 
@@ -96,13 +105,18 @@ def _live_namesake(change: Change, name: str) -> Job | None:
     return max(live, key=lambda each: each.order, default=None)
 
 
-def _accept(change: Change, submission: Submission, user: str, taken: set[str]) -> Job:
+def _accept(
+    change: Change, submission: Submission, owner: Owner, taken: set[str]
+) -> Job:
+    if owner.parent and owner.parent not in change.tables.jobs:
+        raise Conflict(f"job {owner.parent}, which submits it, has ended")
     name = _unique_name(change, submission.spec.name, taken)
     taken.add(name)
     job = Job(
         uid=change.new_id("j"),
         spec=replace(submission.spec, name=name),
-        user=user,
+        user=owner.user,
+        parent=owner.parent,
         client_id=submission.client_id,
         submitted_at=change.now,
         order=change.next_seq,
@@ -144,6 +158,14 @@ def cancel(change: Change, job_uid: str, by: str, because: str) -> None:
             end_task(change, task, TaskState.CANCELLED, because)
         elif task.attempt_uid:
             stop_attempt(change, change.attempt(task.attempt_uid), because)
+    cancel_children(change, job, f"job {job.name}, which submitted it, was cancelled")
+
+
+def cancel_children(change: Change, parent: Job, because: str) -> None:
+    """What a job has submitted ends with it, however it does."""
+    for uid in sorted(change.tables.children.get(parent.uid, ())):
+        if uid in change.tables.jobs and not change.job(uid).ended_at:
+            cancel(change, uid, "its parent", because)
 
 
 def stop_attempt(change: Change, attempt: Attempt, because: str) -> None:

@@ -6,6 +6,7 @@ from msgspec.structs import replace
 
 from iris.controller.change import Change
 from iris.controller.tables import Tables
+from iris.controller.tokens import job_token
 from iris.controller.transitions.jobs import describe_end, settle_single
 from iris.domain.fleet import Worker
 from iris.domain.jobs import Attempt, EndCause
@@ -210,7 +211,8 @@ def _spec(tables: Tables, worker: Worker, attempt: Attempt) -> AttemptSpec:
         worker_index=worker.index,
         hostnames=tuple(siblings[i].address for i in sorted(siblings)),
         accelerator=group.accelerator if group else "",
-        env=spec.env_of(attempt.task_index),
+        env=spec.env_of(attempt.task_index)
+        | {"IRIS_JOB_TOKEN": job_token(tables, job.uid)},
         bundle=spec.bundle,
         run_timeout=spec.run_timeout,
         stop_grace=spec.stop_grace,

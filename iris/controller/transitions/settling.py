@@ -7,7 +7,7 @@ from collections import Counter
 from msgspec.structs import replace
 
 from iris.controller.change import Change
-from iris.controller.transitions.jobs import cancel
+from iris.controller.transitions.jobs import cancel, cancel_children
 from iris.domain.jobs import AfterEnd, Job
 from iris.domain.states import TASK_ENDED, JobState, TaskState
 from iris.errors import NotThere
@@ -57,6 +57,7 @@ def _end_job(change: Change, job: Job) -> None:
         final = JobState.SUCCEEDED
     change.put_job(replace(job, ended_at=change.now, final_state=final))
     change.event(f"job {final}", because=job.because, job=job)
+    cancel_children(change, job, f"job {job.name}, which submitted it, {final}")
     for follower_uid in sorted(change.tables.followers.get(job.uid, ())):
         _tell_follower(change, follower_uid, job, final)
 

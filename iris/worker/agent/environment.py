@@ -8,6 +8,8 @@ from pathlib import Path
 
 from iris.domain.machine import VmMetadata
 from iris.domain.protocol import AttemptSpec
+from iris.errors import Unreachable
+from iris.worker.discovery import controller_url
 from iris.worker.folders import VmFolder
 
 # What an attempt inherits of the machine's environment; tokens are not in it.
@@ -26,6 +28,7 @@ def attempt_environment(
     env |= spec.env
     env |= {
         "IRIS_CLUSTER": metadata.cluster,
+        "IRIS_CONTROLLER_URL": _controller(metadata),
         "IRIS_JOB": spec.job,
         "IRIS_JOB_UID": spec.job_uid,
         "IRIS_TASK_INDEX": str(spec.task_index),
@@ -48,6 +51,16 @@ def attempt_environment(
     if coordinator:
         env["IRIS_COORDINATOR"] = coordinator
     return env
+
+
+def _controller(metadata: VmMetadata) -> str:
+    """Where the controller listens as far as that costs no question to the cloud."""
+    if not metadata.controller_file:
+        return metadata.controller_url
+    try:
+        return controller_url(metadata)
+    except Unreachable:
+        return metadata.controller_url  # away just now; the attempt runs on without
 
 
 def _of_machine(metadata: VmMetadata) -> dict[str, str]:
