@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
+import psutil
 import pytest
 
 from tests.support.eventually import eventually
@@ -54,6 +56,50 @@ def test_a_gang_of_four_jax_processes_trains_one_model_together(terminal):
     assert len(trained) == 4
     assert set(trained) == {trained[0]}  # all hold the same weights
     assert trained[0].startswith("4 devices, y = ")
+
+
+def test_a_training_that_is_preempted_twice_ends_with_the_same_weights(terminal):
+    start_training(terminal, "calm")
+    terminal.ok("job.wait", "calm", "--wait-timeout", "60s")
+    start_training(terminal, "cut")
+    for losses in (0, 1):
+        eventually(lambda seen=losses: has_trained_since(terminal, seen), 60.0)
+        take_the_slice_away(terminal)
+    terminal.ok("job.wait", "cut", "--wait-timeout", "90s")
+
+    cut = terminal.ok("job.logs", "cut").splitlines()
+    assert len([line for line in cut if "goes on at epoch" in line]) == 2
+    calm = terminal.ok("job.logs", "calm").splitlines()
+    assert "of the digits are read right, weights " in calm[-1]
+    assert cut[-1] == calm[-1]
+
+
+def start_training(terminal: Terminal, name: str) -> None:
+    """Some seconds of work: longer than two losses take to be seen and made."""
+    folder = terminal.folder / "checkpoints" / name
+    words = ("job.run", "--name", name, "--checkpoint-dir", str(folder))
+    env = ("--env", "OPENBLAS_NUM_THREADS=1", "--env", "EPOCHS=4000")
+    script = f"{JOBS}/resumable_training/train.py"
+    terminal.ok(*words, *env, "--", "python", script)
+
+
+def has_trained_since(terminal: Terminal, losses: int) -> bool:
+    """Is there an epoch that was trained after so many losses?"""
+    lines = terminal.ok("job.logs", "cut").splitlines()
+    resumed = [n for n, line in enumerate(lines) if "goes on at epoch" in line]
+    if len(resumed) < losses:
+        return False
+    rest = lines[resumed[-1] :] if resumed else lines
+    return any("epoch " in line and "goes on" not in line for line in rest)
+
+
+def take_the_slice_away(terminal: Terminal) -> None:
+    """As a cloud does: its machines are gone without a word."""
+    for process in psutil.process_iter():
+        with suppress(psutil.Error):
+            words = process.cmdline()
+            if "iris.worker" in words and str(terminal.folder) in " ".join(words):
+                process.kill()
 
 
 def test_the_demo_ends_with_nothing_left(tmp_path):
