@@ -18,6 +18,8 @@ from iris.domain.events import Event
 from iris.domain.pages import (
     BundleKept,
     Page,
+    SecretValue,
+    SecretView,
     TextPage,
 )
 from iris.domain.views import (
@@ -164,6 +166,20 @@ class Client(JobCalls):
     def drain_worker(self, worker_uid: str) -> WorkerView:
         """No new work for a worker's slice; it goes when what runs has ended."""
         return self._post(f"/v1/workers/{part(worker_uid)}:drain", WorkerView)
+
+    def put_secret(self, name: str, value: str) -> SecretView:
+        """Keep a secret for all jobs."""
+        body = wire.encode(SecretValue(value))
+        content = self._link.ask("PUT", f"/v1/secrets/{part(name)}", body=body)
+        return wire.decode(content, SecretView)
+
+    def secrets(self) -> tuple[SecretView, ...]:
+        """The names of the cluster's secrets."""
+        return self._get("/v1/secrets", Page[SecretView]).items
+
+    def delete_secret(self, name: str) -> None:
+        """Forget one of the cluster's secrets. Raises NotThere."""
+        self._link.ask("DELETE", f"/v1/secrets/{part(name)}")
 
     def upload_bundle(self, bundle: Packed) -> bool:
         """Send a bundle; False, and nothing sent, if the controller has it."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from iris import wire
 from iris.client.calls import MOST_ITEMS, Calls, part
@@ -29,9 +29,18 @@ _JOB_ENDS = frozenset(f"job {state}" for state in JOB_ENDED)
 class JobCalls(Calls):
     """The part of the client that is about jobs."""
 
-    def submit(self, spec: JobSpec, client_id: str = "") -> JobView:
-        """Accept a job; the same client id again gives the same job."""
-        submission = Submission(client_id or uuid.uuid4().hex, spec)
+    def submit(
+        self,
+        spec: JobSpec,
+        client_id: str = "",
+        secrets: Mapping[str, str] | None = None,
+    ) -> JobView:
+        """Accept a job; the same client id again gives the same job.
+
+        `secrets` are values for names in `spec.secrets`; no answer shows them.
+        """
+        client_id = client_id or uuid.uuid4().hex
+        submission = Submission(client_id, spec, dict(secrets or {}))
         return self._post("/v1/jobs", JobView, submission)
 
     def submit_many(self, specs: Sequence[JobSpec]) -> tuple[JobView, ...]:

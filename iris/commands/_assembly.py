@@ -13,6 +13,7 @@ from iris.commands import (
     probe,
     push,
     rehearse,
+    secret,
     tunnel,
     validate,
     worker,
@@ -26,7 +27,7 @@ def assemble() -> Collection:
     namespace = Collection(build.build, push.push)
     for task in (cleanup.cleanup, validate.validate, tunnel.tunnel):
         namespace.add_task(task)
-    for module in (cluster, job, worker, rehearse, dev):
+    for module in (cluster, job, secret, worker, rehearse, dev):
         namespace.add_collection(Collection.from_module(module))
     namespace.add_collection(probe.namespace())
     return namespace

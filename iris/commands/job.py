@@ -30,7 +30,7 @@ JOB = {"job": "The job, by its name or uid."}
 
 @command(
     takes_words=True,
-    iterable=["env", "after", "after_any"],
+    iterable=["env", "secret", "after", "after_any"],
     help=CONFIG
     | WAIT
     | JSON
@@ -45,6 +45,7 @@ JOB = {"job": "The job, by its name or uid."}
         "zone": "The zone to run in.",
         "capacity": "on-demand, spot, reserved or queued.",
         "env": "NAME=VALUE for the environment; may be given again.",
+        "secret": "NAME of the cluster's, or NAME=env:VARIABLE, or NAME=file:PATH.",
         "max-retries": "Failures of a task that are tried again; losses always are.",
         "run-timeout": "How long an attempt may run, such as 2h.",
         "signal": "What an attempt hears when it is to end; else SIGTERM.",
@@ -64,6 +65,7 @@ JOB = {"job": "The job, by its name or uid."}
 def run(
     c: Context,
     env: list[str],
+    secret: list[str],
     after: list[str],
     after_any: list[str],
     name: str = "",

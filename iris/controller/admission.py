@@ -9,6 +9,7 @@ from itertools import chain
 from msgspec.structs import replace
 
 from iris.config.words import IMAGE
+from iris.controller.secret_store import SECRET_NAME
 from iris.domain.fleet import ScaleGroup
 from iris.domain.jobs import STOP_SIGNALS, JobSpec
 from iris.domain.views import Submission
@@ -41,7 +42,7 @@ def admit(
     runtime: str = "process",
 ) -> Submission:
     """The submission as State takes it. Raises JobRefused."""
-    spec = replace(submission.spec, name=submission.spec.name or "job")
+    spec = replace(submission.spec, name=submission.spec.name or "job", secrets_key="")
     if not _CLIENT_ID.fullmatch(submission.client_id):
         raise JobRefused("client_id: expected 1 to 128 visible ASCII characters")
     looks = (
@@ -51,6 +52,9 @@ def admit(
         _faults_of_sweep,
     )
     for fault in chain.from_iterable(look(spec) for look in looks):
+        raise JobRefused(fault)
+    secrets = submission.secrets
+    for fault in (*_faults_of_secrets(spec), *_faults_of_values(spec, secrets)):
         raise JobRefused(fault)
     if spec.image:
         _require_containers(spec.image, runtime)
@@ -62,7 +66,7 @@ def admit(
     because = refusal(spec, groups)
     if because is not None:
         raise JobRefused(because)
-    return Submission(submission.client_id, spec)
+    return replace(submission, spec=spec)
 
 
 def _require_containers(image: str, runtime: str) -> None:
@@ -109,6 +113,27 @@ def _faults_of_sweep(spec: JobSpec) -> Iterable[str]:
             yield f"spec.each.{name}: a value has more than {LONGEST_VALUE} letters"
     if sum(sum(map(len, values)) for values in spec.each.values()) > MOST_SWEEP_LETTERS:
         yield f"spec.each: expected at most {MOST_SWEEP_LETTERS} letters in all"
+
+
+def _faults_of_secrets(spec: JobSpec) -> Iterable[str]:
+    for name in spec.secrets:
+        if not SECRET_NAME.fullmatch(name) or name.startswith("IRIS_"):
+            yield f"spec.secrets: {name[:80]!r} cannot be the name of a secret"
+        if name in spec.env or name in spec.each:
+            yield f"spec.secrets: {name} is a variable of the job already"
+    if len(set(spec.secrets)) != len(spec.secrets):
+        yield "spec.secrets: a name is there twice"
+
+
+def _faults_of_values(spec: JobSpec, values: dict[str, str]) -> Iterable[str]:
+    """No fault says a value."""
+    for name, value in values.items():
+        if name not in spec.secrets:
+            yield f"secrets: {name[:80]!r} is not in spec.secrets"
+        if "\0" in value:
+            yield f"secrets.{name}: it holds a NUL"
+    if sum(len(value.encode()) for value in values.values()) > MOST_ENV_BYTES:
+        yield f"secrets: expected at most {MOST_ENV_BYTES} bytes in all"
 
 
 def _faults_of_stopping(spec: JobSpec) -> Iterable[str]:

@@ -36,6 +36,7 @@ from iris.controller.metrics import LoopNumbers, Metrics, StateNumbers
 from iris.controller.nudges import Nudger
 from iris.controller.parts import Parts
 from iris.controller.scheduling import Scheduling
+from iris.controller.secret_store import SecretStore
 from iris.controller.server import HttpServer, listen, url_of
 from iris.controller.setting import Setting, read_setting, require_own_state
 from iris.controller.state import State, Tuning
@@ -168,6 +169,7 @@ class Controller:
             history=self._archive,
             logs=LogStore(state / "logs"),
             bundles=BundleStore(state / "bundles"),
+            secrets=SecretStore(state / "secrets", self._state),
             metrics=Metrics(),
             clock=self._clock,
             config_text=self._config_text,
@@ -184,6 +186,7 @@ class Controller:
             lambda _: self._scheduler.wake(),
             lambda _: self._autoscaler.wake(),
             self._parts.bell.ring,
+            self._parts.secrets.drop_ended,
             wake_readers(self._parts),
             tell,
         )

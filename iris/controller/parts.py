@@ -15,6 +15,7 @@ from iris.controller.history import History
 from iris.controller.logs import LogStore
 from iris.controller.metrics import Metrics
 from iris.controller.places import REQUESTS, STREAMS, Places
+from iris.controller.secret_store import SecretStore
 from iris.controller.state import State
 from iris.controller.views import JobViews
 from iris.domain.views import LoopHealth
@@ -37,6 +38,7 @@ class Parts:
     history: History
     logs: LogStore
     bundles: BundleStore
+    secrets: SecretStore
     metrics: Metrics
     clock: Clock
     config_text: str

@@ -85,6 +85,8 @@ class JobSpec(msgspec.Struct, frozen=True, omit_defaults=True):
     each: dict[str, tuple[str, ...]] = {}
     after: tuple[After, ...] = ()  # jobs that have to end before this one begins
     same_name: SameName = SameName.NUMBER
+    secrets: tuple[str, ...] = ()  # variables whose values are in no row
+    secrets_key: str = ""  # of those that came with the job; the controller's
 
     def env_of(self, index: int) -> dict[str, str]:
         """All of the user's variables in one task; its own go before the job's."""
@@ -167,6 +169,7 @@ class EndCause(StrEnum):
     NO_SUCH_IMAGE = "no-such-image"  # the registry refuses the one that the user named
     WORKER_LOST = "worker-lost"
     PREEMPTED = "preempted"
+    NO_SUCH_SECRET = "no-such-secret"  # it was deleted while the task waited
     VANISHED = "vanished"  # its worker no longer knows it
 
 

@@ -36,6 +36,25 @@ class CancelRequest(msgspec.Struct, frozen=True):
     because: str = ""
 
 
+class SecretValue(msgspec.Struct, frozen=True):
+    """The value of a secret; it goes in, and comes out for attempts only."""
+
+    value: str
+
+
+class SecretView(msgspec.Struct, frozen=True):
+    """A secret of the cluster, without its value."""
+
+    name: str
+    put_at: float
+
+
+class AttemptSecrets(msgspec.Struct, frozen=True):
+    """Values by name, for the worker of an attempt alone."""
+
+    values: dict[str, str]
+
+
 class LogPage(msgspec.Struct, frozen=True):
     """Output from a cursor on; `complete` once nothing will follow."""
 

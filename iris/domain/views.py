@@ -21,6 +21,8 @@ class Submission(msgspec.Struct, frozen=True):
 
     client_id: str
     spec: JobSpec
+    # values of secrets by name; the others in `spec.secrets` are the cluster's
+    secrets: dict[str, str] = {}
 
 
 class JobView(msgspec.Struct, frozen=True):

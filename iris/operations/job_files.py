@@ -16,6 +16,7 @@ from iris.config.words import ABOVE_ZERO, IMAGE, LINE, NOT_NEGATIVE, ZONE, Flag
 from iris.domain.jobs import STOP_SIGNALS, Band, Capacity, SameName
 from iris.errors import BadClusterFile, UsageError
 from iris.operations.job_words import Wanted
+from iris.operations.secret_words import seen_from
 
 JOB_NAME = Text(
     r"[a-z0-9][-a-z0-9_.]{0,62}", "at most 63 of a-z, 0-9, -, _ and ., no sign first"
@@ -65,6 +66,7 @@ class JobFile(msgspec.Struct, frozen=True):
     signal: Annotated[str, STOP_SIGNAL] = ""
     stop_grace: Annotated[float | None, Duration()] = None
     checkpoint_dir: Annotated[str, LINE] = ""
+    secret: Annotated[tuple[str, ...], Many(LINE)] = ()
     after: Annotated[tuple[str, ...], Many(LINE)] = ()
     after_any: Annotated[tuple[str, ...], Many(LINE)] = ()
     same_name: Annotated[SameName | None, OneOf(SameName)] = None
@@ -88,14 +90,18 @@ def read_job_file(file: Path) -> Wanted:
     # paths in a file are seen from where it lies; so is a job that has no name
     each = str(file.parent / found.each) if found.each else ""
     return msgspec.structs.replace(
-        wanted, each=each, name=found.name or name_from(file)
+        wanted,
+        each=each,
+        secret=tuple(seen_from(file.parent, each) for each in found.secret),
+        name=found.name or name_from(file),
     )
 
 
 def over(first: Wanted, second: Wanted) -> Wanted:
     """What was typed goes before what a file says; variables of both are kept."""
     said = {key: value for key, value in asdict(first).items() if _is_said(value)}
-    return msgspec.structs.replace(second, **said | {"env": second.env + first.env})
+    both = {"env": second.env + first.env, "secret": second.secret + first.secret}
+    return msgspec.structs.replace(second, **said | both)
 
 
 def name_from(file: Path) -> str:

@@ -25,6 +25,7 @@ from iris.domain.jobs import (
 )
 from iris.domain.resources import Resources
 from iris.errors import JobRefused, NotThere, UsageError
+from iris.operations.secret_words import sources_of
 from iris.operations.sweep_files import read_sweep
 
 Choice = TypeVar("Choice", bound=StrEnum)
@@ -59,6 +60,7 @@ class Wanted(msgspec.Struct, frozen=True):
     after: tuple[str, ...] = ()
     after_any: tuple[str, ...] = ()
     same_name: str = ""
+    secret: tuple[str, ...] = ()  # NAME, NAME=env:VARIABLE or NAME=file:PATH
     each: str = ""  # the file of a sweep, a task for each of its lines
     bundle: bool | None = None  # does the working folder travel along?
 
@@ -103,6 +105,7 @@ def make_spec(wanted: Wanted) -> JobSpec:
         signal=wanted.signal or "SIGTERM",
         stop_grace=_measure("--stop-grace", Duration(), wanted.stop_grace or "10s"),
         checkpoint_dir=wanted.checkpoint_dir,
+        secrets=tuple(sources_of(wanted.secret)),
         each=each,
         after=(
             *(After(job) for job in wanted.after),

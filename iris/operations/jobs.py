@@ -18,6 +18,7 @@ from iris.operations.job_files import over, read_job_file
 from iris.operations.job_outlook import Outlook, look_ahead
 from iris.operations.job_words import Wanted, make_spec, read_choice
 from iris.operations.progress import telling_why
+from iris.operations.secret_words import read_secrets, require_outside
 from iris.session import LOOK, Session
 
 Say = Callable[[str], None]
@@ -49,11 +50,13 @@ def foresee(session: Session, wanted: Wanted) -> Outlook:
 def submit(session: Session, wanted: Wanted, folder: Path | None, say: Say) -> JobView:
     """Accept a job; `folder` travels along as its bundle, if one is given."""
     spec = make_spec(wanted)
+    secrets = read_secrets(wanted.secret)
     client_id = uuid.uuid4().hex
     with session.controller() as client:
         if folder is not None:
+            require_outside(folder, wanted.secret)
             spec = replace(spec, bundle=_upload(client, folder, say))
-        return client.submit(spec, client_id)
+        return client.submit(spec, client_id, secrets)
 
 
 def watch(

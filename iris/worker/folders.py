@@ -34,6 +34,10 @@ class VmFolder:
         """When SIGKILL follows, once the attempt was asked to end."""
         return self.attempts / uid / "deadline"
 
+    def secrets(self, uid: str) -> Path:
+        """The attempt's secrets, which become its variables when it starts."""
+        return self.attempts / uid / "secrets"
+
     def work(self, uid: str) -> Path:
         """Where the attempt runs; its bundle is laid out here."""
         return self.attempts / uid / "work"

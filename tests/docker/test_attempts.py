@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import signal
 from pathlib import Path
 
@@ -239,6 +240,23 @@ def test_after_a_boot_of_its_machine_nothing_is_adopted(vm):
     eventually(lambda: vm.containers() == [])
     former = vm.controller.heartbeats[0].boot_id
     eventually(lambda: vm.controller.heartbeats[-1].boot_id != former)
+
+
+def test_secrets_are_variables_that_the_engine_does_not_know(vm):
+    canary = "canary '\"$x\nof two lines"
+    vm.controller.secrets["a-1"] = {"KEY": canary}
+    told = ("sh", "-c", 'printf %s "$KEY" | md5sum; exec sleep 1000')
+    vm.controller.run("a-1", *told, secrets=("KEY",))
+    digest = hashlib.md5(canary.encode()).hexdigest()
+    eventually(lambda: digest in vm.controller.output("a-1"))
+
+    inspected = vm.inspect("a-1", "{{json .}}")
+
+    assert "IRIS_ATTEMPT_UID" in inspected
+    assert "canary" not in inspected
+    with vm.controller.lock:
+        del vm.controller.wanted["a-1"]
+    eventually(lambda: vm.containers() == [])
 
 
 def test_an_image_that_is_not_there_is_the_users_fault(vm, tmp_path):

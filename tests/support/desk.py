@@ -20,6 +20,7 @@ from iris.controller.change import hash_token
 from iris.controller.logs import LogStore
 from iris.controller.metrics import LoopNumbers, Metrics, StateNumbers
 from iris.controller.parts import Parts
+from iris.controller.secret_store import SecretStore
 from iris.controller.state import State, Tuning
 from iris.controller.store import Store
 from iris.controller.streams import wake_readers
@@ -47,6 +48,7 @@ class Desk:
             history=self.archive,
             logs=LogStore(folder / "logs"),
             bundles=BundleStore(folder / "bundles"),
+            secrets=SecretStore(folder / "secrets", self.state),
             metrics=Metrics(),
             clock=self.clock,
             config_text="name: test\n",
@@ -55,6 +57,7 @@ class Desk:
         self.parts.metrics.watch(StateNumbers(self.state))
         self.parts.metrics.watch(LoopNumbers(self.parts.loops))
         self.state.listen(self.parts.bell.ring)
+        self.state.listen(self.parts.secrets.drop_ended)
         self.state.listen(wake_readers(self.parts))
         ensure_operator_token(self.state, folder, self.clock.now())
         self.operator = (folder / "operator.token").read_text().strip()

@@ -9,6 +9,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import count
 
 from iris import wire
+from iris.domain.pages import AttemptSecrets
 from iris.domain.protocol import (
     AttemptReport,
     AttemptSpec,
@@ -24,7 +25,7 @@ from iris.domain.protocol import (
 from iris.domain.resources import Resources
 from iris.domain.states import ATTEMPT_ENDED
 from iris.domain.views import Health
-from iris.errors import IrisError, NotThere
+from iris.errors import IrisError, JobRefused, NotThere
 
 UID = "cluster-uid"
 TOKEN = "worker-token"
@@ -44,6 +45,7 @@ class FakeController:
         self.registrations: list[Registration] = []
         self.phases: list[PhaseReport] = []
         self.bundles: dict[str, bytes] = {}
+        self.secrets: dict[str, dict[str, str]] = {}  # values by attempt
         self.asked: Counter[str] = Counter()  # requests by path
         self.tokens: set[str] = set()  # that were shown
         self.interval = 0.5
@@ -149,6 +151,8 @@ class FakeController:
             return self._take_logs(wire.decode(body, LogBatch))
         if path.startswith("/v1/bundles/"):
             return self._bundle(path.rpartition("/")[2])
+        if path.startswith("/v1/attempts/"):
+            return self._secrets(path.split("/")[3])
         if self.refusal is not None:
             raise self.refusal
         return self._take_heartbeat(wire.decode(body, Heartbeat))
@@ -163,6 +167,11 @@ class FakeController:
         if sha256 not in self.bundles:
             raise NotThere(f"there is no bundle {sha256}")
         return self.bundles[sha256]
+
+    def _secrets(self, uid: str) -> AttemptSecrets:
+        if uid not in self.secrets:
+            raise JobRefused("the cluster has no secret any more")
+        return AttemptSecrets(self.secrets[uid])
 
     def _take_logs(self, batch: LogBatch) -> LogBatchAnswer:
         with self.lock:

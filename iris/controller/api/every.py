@@ -12,6 +12,7 @@ from iris.controller.api import (
     events,
     jobs,
     logs,
+    secrets,
     slices,
     workers,
 )
@@ -35,6 +36,7 @@ EVERY_ROUTE: tuple[Route, ...] = (
     *workers.routes,
     *events.routes,
     *bundles.routes,
+    *secrets.routes,
     *access.routes,
     *routes,
 )

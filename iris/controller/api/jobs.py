@@ -160,7 +160,8 @@ def _accept(
         _in_order(parts, admit(each, groups, parts.bundles.has, parts.runtime))
         for each in submissions
     ]
-    uids = parts.state.submit(admitted, caller.user, caller.job_uid)
+    with parts.secrets.keeping(admitted) as kept:
+        uids = parts.state.submit(kept, caller.user, caller.job_uid)
     return tuple(parts.jobs.view(own_job(parts, caller, uid)) for uid in uids)
 
 

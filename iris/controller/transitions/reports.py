@@ -221,4 +221,5 @@ def _spec(tables: Tables, worker: Worker, attempt: Attempt) -> AttemptSpec:
         signal=spec.signal,
         checkpoint_dir=spec.checkpoint_dir,
         resumes=attempt.resumes,
+        secrets=spec.secrets,
     )

@@ -37,6 +37,7 @@ _FAILED = frozenset(
         EndCause.SIGNALLED,
         EndCause.NO_SUCH_COMMAND,
         EndCause.NO_SUCH_IMAGE,
+        EndCause.NO_SUCH_SECRET,
         EndCause.OUT_OF_MEMORY,
         EndCause.TIMED_OUT,
     }

@@ -10,13 +10,16 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from iris import wire
 from iris.bundles import unpack
 from iris.domain.machine import VmMetadata
+from iris.domain.pages import AttemptSecrets
 from iris.domain.protocol import AttemptSpec
 from iris.errors import BadBundle, Held
 from iris.worker.agent.link import Link
 from iris.worker.chips import chips, why_busy
 from iris.worker.folders import VmFolder, remove, write_private
+from iris.worker.secret_files import write_secrets
 
 if TYPE_CHECKING:
     from iris.worker.agent.images import Images
@@ -45,7 +48,7 @@ class Preparer:
     def is_needed(self, spec: AttemptSpec) -> bool:
         """Is there anything to wait for?"""
         uses_chips = bool(spec.resources.chips and chips())
-        return bool(spec.bundle or self._images or uses_chips)
+        return bool(spec.bundle or spec.secrets or self._images or uses_chips)
 
     def prepare(self, spec: AttemptSpec) -> None:
         """Fill the attempt's work folder, and see that nobody has its chips.
@@ -56,6 +59,8 @@ class Preparer:
             self._images.ensure(spec.image or self._metadata.image)
         if spec.bundle:
             self._lay_out(spec)
+        if spec.secrets:
+            self._fetch_secrets(spec.uid)
         if spec.resources.chips and (words := why_busy(chips())):
             raise Held(words)
 
@@ -64,6 +69,17 @@ class Preparer:
         work = self._folder.work(spec.uid)
         remove(work)  # what an agent that was killed meanwhile laid out
         unpack(bundle, work)
+
+    def _fetch_secrets(self, uid: str) -> None:
+        """Into a file of the attempt's folder: no message or spec ever holds them."""
+        link = Link(self._metadata, self._token)
+        try:
+            content = link.fetch(f"/v1/attempts/{uid}/secrets")
+        finally:
+            link.close()
+        self._folder.attempt(uid).mkdir(parents=True, exist_ok=True)
+        values = wire.decode(content, AttemptSecrets).values
+        write_secrets(self._folder.secrets(uid), values)
 
     def _bundle(self, sha256: str) -> Path:
         kept = self._folder.bundles / sha256

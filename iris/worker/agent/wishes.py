@@ -17,6 +17,7 @@ from iris.domain.states import ATTEMPT_ENDED, AttemptState
 from iris.errors import (
     Busy,
     IrisError,
+    JobRefused,
     NoEngine,
     NotFound,
     NotPermitted,
@@ -141,6 +142,8 @@ class Wishes:
                 is_users = bool(spec.image)
                 cause = EndCause.NO_SUCH_IMAGE if is_users else EndCause.PREPARE_FAILED
                 return Fail(spec.uid, str(error), cause)
+            except JobRefused as error:
+                return Fail(spec.uid, str(error), EndCause.NO_SUCH_SECRET)
             except (IrisError, OSError) as error:
                 return Fail(spec.uid, str(error))
         return Fail(spec.uid, "stopped")

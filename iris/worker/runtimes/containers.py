@@ -28,10 +28,12 @@ from iris.worker.runtimes.engine import End, Engine, Wish
 
 log = logging.getLogger(__name__)
 
-# $0 is the output, "$@" the command: one that cannot be run leaves a file beside it
+# $0 is the output, "$@" the command: one that cannot be run leaves a file beside it.
+# Its secrets are read from a file, so that whoever asks the engine sees none.
 MISSING = "no-command"
 _SHELL = (
     'exec >>"$0" 2>&1; '
+    'if [ -e "${0%/*}/secrets" ]; then . "${0%/*}/secrets" || exit 126; fi; '
     'command -v -- "$1" >/dev/null && exec "$@"; '
     f': >"${{0%/*}}/{MISSING}"; exit 127'
 )
@@ -134,8 +136,11 @@ class ContainerAttempts(Attempts):
         """From start to end, in a thread of its own."""
         uid = start.uid
         try:
+            if known.spec.secrets and not self._engine.runs_as_us(start.image):
+                # only we enter the folder above; its program reads it from inside
+                self._folder.secrets(uid).chmod(0o644)
             pid = self._engine.start(self._wish(known, start))
-        except (IrisError, ValueError) as error:
+        except (IrisError, OSError, ValueError) as error:
             self._engine.remove(uid)  # it may have been made, or even started
             self._tell_keeper(NotStarted(uid, error))
             return

@@ -181,6 +181,14 @@ class Engine:
             return False
         return True
 
+    def runs_as_us(self, image: str) -> bool:
+        """Are its programs run as the user that we are? Raises IrisError."""
+        if os.getuid():
+            return True  # we say so at the start
+        with _told():
+            user = self._api().inspect_image(image)["Config"].get("User") or "root"
+        return str(user).partition(":")[0] in ("root", "0")
+
     def pull(self, image: str, login: dict[str, str] | None) -> None:
         """Fetch an image. Raises IrisError in the registry's words."""
         with _told():

@@ -29,6 +29,7 @@ from iris.worker.endings import Running
 from iris.worker.folders import VmFolder
 from iris.worker.journal import Journal
 from iris.worker.messages import Known, Start
+from iris.worker.secret_files import read_secrets
 
 WATCH_INTERVAL = 0.5  # seconds between looks at memory
 WATCH_SHARE = 0.1  # of the time at most goes into these looks
@@ -90,7 +91,10 @@ class ProcessAttempts(Attempts):
         uid, now = running.start.uid, running.started_at
         self._journal.starting(uid, now)
         work, output = self._folder.work(uid), self._folder.output(uid)
-        running.pid = pid = _spawn(running.start, work, output)
+        env = running.start.env
+        if known.spec.secrets:
+            env = env | read_secrets(self._folder.secrets(uid))
+        running.pid = pid = _spawn(running.start, env, work, output)
         self._running[uid] = running
         self._uid_by_pid[pid] = uid
         self._journal.started(uid, now, pid)
@@ -175,7 +179,7 @@ class ProcessAttempts(Attempts):
         return self._folder.root
 
 
-def _spawn(start: Start, work: Path, output: Path) -> int:
+def _spawn(start: Start, env: dict[str, str], work: Path, output: Path) -> int:
     """Run the command and return its pid. Raises OSError or ValueError."""
     if not start.argv:
         raise ValueError("it has no words")
@@ -189,7 +193,7 @@ def _spawn(start: Start, work: Path, output: Path) -> int:
             stdout=handle,
             stderr=handle,
             cwd=work,
-            env=start.env,
+            env=env,
             start_new_session=True,
         )
     finally:

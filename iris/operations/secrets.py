@@ -1,0 +1,46 @@
+"""The cluster's own secrets: put, listed, deleted; never shown."""
+
+from __future__ import annotations
+
+import getpass
+import sys
+
+from iris.domain.pages import SecretView
+from iris.errors import UsageError
+from iris.operations.secret_words import read_secrets, sources_of, without_last_newline
+from iris.session import LOOK, Session
+
+LONGEST = 1 << 20  # letters that are read of what is piped in
+
+
+def put(session: Session, words: str) -> SecretView:
+    """Keep a secret for all jobs; without a source its value is read or asked for."""
+    ((name, source),) = sources_of([words]).items()
+    value = read_secrets([words])[name] if source else _from_terminal(name)
+    with session.controller(LOOK) as client:
+        return client.put_secret(name, value)
+
+
+def all_of(session: Session) -> tuple[SecretView, ...]:
+    """The names of the cluster's secrets."""
+    with session.controller(LOOK) as client:
+        return client.secrets()
+
+
+def delete(session: Session, name: str) -> None:
+    """Forget one of them. Raises NotThere."""
+    with session.controller(LOOK) as client:
+        client.delete_secret(name)
+
+
+def _from_terminal(name: str) -> str:
+    if sys.stdin.isatty():
+        value = getpass.getpass(f"value of {name} (not shown): ")
+    else:
+        value = without_last_newline(sys.stdin.read(LONGEST))
+    if not value:
+        raise UsageError(
+            f"secret {name}: no value came",
+            hint=f"Pipe it in, or `inv secret.put {name}=env:VARIABLE`.",
+        )
+    return value

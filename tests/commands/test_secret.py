@@ -1,0 +1,134 @@
+"""Secrets as a person types them, and a canary that is looked for everywhere."""
+
+from __future__ import annotations
+
+import json
+import signal
+import sqlite3
+from pathlib import Path
+
+import psutil
+import pytest
+
+from iris.processes import send
+from tests.support.eventually import eventually
+
+# put together here: this file travels in the bundle
+CANARY = "-".join(("canary", "4d2c6b"))
+PROOF = ("sh", "-c", 'test -n "$KEY$SHARED" && echo "got ${#KEY} and ${#SHARED}"')
+
+
+@pytest.fixture
+def keys(running):
+    """Where a person keeps a key: outside of any working folder."""
+    file = running.folder.parent / "a-key"
+    file.write_text(f"{CANARY}-of-a-file\n")
+    yield file
+    file.unlink()
+
+
+def test_secrets_are_put_listed_and_deleted(running):
+    running.environment["TOKEN"] = CANARY
+    said = running.ok("secret.put", "HF_TOKEN=env:TOKEN")
+    listed = running.ok("secret.list")
+    would = running.ok("secret.delete", "HF_TOKEN", "--dry-run")
+    deleted = running.ok("secret.delete", "HF_TOKEN")
+
+    assert said == "secret HF_TOKEN kept; `--secret HF_TOKEN`\n"
+    assert (listed, running.ok("secret.list")) == ("HF_TOKEN\n", "no secrets\n")
+    assert would.startswith("would delete")
+    assert deleted == "secret HF_TOKEN deleted\n"
+    assert "there is no secret" in running.refused("secret.delete", "X", status=1)
+    assert "no value came" in running.refused("secret.put", "X", status=2)
+
+
+def test_a_missing_secret_is_one_clear_line_and_submits_nothing(running):
+    job = ("job.run", "--no-bundle", "--name", "lacking", "--secret")
+    said = running.refused(*job, "NO_ONE", "--", "true", status=2)
+    unread = running.refused(*job, "KEY=env:NO_ONE", "--", "true", status=2)
+    typed = running.refused(*job, f"KEY={CANARY}", "--", "true", status=2)
+
+    assert said.startswith("iris: the cluster has no secret NO_ONE\nhint: ")
+    assert "this terminal has no variable NO_ONE" in unread
+    assert CANARY not in typed
+    assert running.refused("job.status", "lacking", status=1)
+
+
+def test_the_canary_is_in_nothing_but_its_own_files(running, keys):
+    running.environment["TOKEN"] = f"{CANARY}-of-the-cluster"
+    running.ok("secret.put", "SHARED=env:TOKEN")
+    flags = ("--secret", "SHARED", "--secret", f"KEY=file:{keys}", "--name", "sings")
+    said = running.ok("job.run", *flags, "--json", "--", *PROOF, "&&", "true")
+    stays = running.ok("job.run", *flags, "--", "sleep", "1000")
+    eventually(lambda: '"running"' in running.ok("job.status", "sings-2", "--json"))
+    running.run("job.wait", "sings")
+    output = running.ok("job.logs", "sings")
+
+    everything = [said, stays, output, *_answers(running)]
+    holders = _files_with_it(running.folder)
+    lines = [_words_of(process) for process in psutil.process_iter()]
+
+    assert output == f"got {len(CANARY) + 10} and {len(CANARY) + 15}\n"
+    assert [text for text in everything if CANARY in text] == []
+    assert [line for line in lines if CANARY in line] == []
+    assert {f"{p.parent.parent.name}/{p.parent.name}" for p in holders} == {
+        "secrets/cluster",
+        "secrets/jobs",
+        *(f"attempts/{p.parent.name}" for p in holders if p.name == "secrets"),
+    }
+    assert {p.stat().st_mode & 0o777 for p in holders} == {0o600}
+    _end(running, "sings-2")
+
+
+def test_what_waits_has_its_secrets_after_the_controller_was_killed(running, keys):
+    slow = ("job.run", "--no-bundle", "--name", "first", "--", "sleep", "1000")
+    running.ok(*slow)
+    later = ("--name", "later", "--after-any", "first", "--secret", f"KEY=file:{keys}")
+    running.ok("job.run", "--no-bundle", *later, "--", *PROOF)
+
+    send(_controller(running), signal.SIGKILL)
+    running.ok("cluster.restart")
+    running.ok("job.cancel", "first")
+    running.ok("job.wait", "later")
+
+    assert running.ok("job.logs", "later") == f"got {len(CANARY) + 10} and 0\n"
+    eventually(lambda: _files_with_it(running.folder / "home", "-of-a-file") == [])
+
+
+def _answers(running):
+    """What a person can ask for, and the database as text."""
+    for words in (
+        ("job.status", "sings-2", "--json"),
+        ("job.list", "--json"),
+        ("probe.why", "sings-2", "--json"),
+        ("probe.events", "--json"),
+        ("probe.logs"),
+        ("probe.get", "v1/secrets"),
+        ("probe.get", "v1/jobs/sings/tasks/0/attempts"),
+    ):
+        yield running.ok(*((words,) if isinstance(words, str) else words))
+    (database,) = running.folder.rglob("iris.db")
+    with sqlite3.connect(database) as opened:
+        yield "\n".join(opened.iterdump())
+
+
+def _files_with_it(folder: Path, more: str = ""):
+    found = [p for p in folder.rglob("*") if p.is_file() and not p.is_symlink()]
+    return [p for p in found if f"{CANARY}{more}".encode() in p.read_bytes()]
+
+
+def _words_of(process):
+    try:
+        return " ".join(process.cmdline())
+    except psutil.Error:
+        return ""
+
+
+def _controller(running):
+    (address,) = running.folder.rglob("address.json")
+    return json.loads(address.read_text())["pid"]
+
+
+def _end(running, job):
+    running.ok("job.cancel", job)
+    running.run("job.wait", job)
