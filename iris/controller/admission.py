@@ -23,6 +23,7 @@ MOST_ENV_BYTES = 128 * 1024
 LONGEST_VALUE = MOST_ENV_BYTES // 4  # letters, of four bytes at most
 MOST_SWEEP_LETTERS = 32 << 20  # of all the tasks' own variables
 MOST_BEFORE = 1000  # jobs that one runs after
+LONGEST_SETUP = 1500.0  # seconds; what has not started in 1800 is stopped anyway
 LONGEST_GRACE = 3600.0  # seconds between the stop signal and SIGKILL
 LONGEST_RUN = 366 * 86400.0  # seconds
 MOST_RETRIES = 1_000_000
@@ -47,6 +48,7 @@ def admit(
         raise JobRefused("client_id: expected 1 to 128 visible ASCII characters")
     looks = (
         _faults_of_words,
+        _faults_of_setup,
         _faults_of_stopping,
         _faults_of_numbers,
         _faults_of_sweep,
@@ -96,6 +98,11 @@ def _faults_of_words(spec: JobSpec) -> Iterable[str]:
             yield f"spec.env: {name[:80]!r} cannot be a variable of the environment"
     if sum(len(f"{k}={v}".encode()) for k, v in spec.env.items()) > MOST_ENV_BYTES:
         yield f"spec.env: expected at most {MOST_ENV_BYTES} bytes"
+
+
+def _faults_of_setup(spec: JobSpec) -> Iterable[str]:
+    if "\0" in spec.setup or len(spec.setup.encode()) > MOST_COMMAND_BYTES:
+        yield f"spec.setup: expected at most {MOST_COMMAND_BYTES} bytes, none a NUL"
 
 
 def _faults_of_sweep(spec: JobSpec) -> Iterable[str]:
@@ -152,6 +159,7 @@ def _faults_of_numbers(spec: JobSpec) -> Iterable[str]:
         ("max_losses", spec.max_losses, 0, MOST_RETRIES),
         ("run_timeout", spec.run_timeout, 0, LONGEST_RUN),
         ("scheduling_timeout", spec.scheduling_timeout, 0, LONGEST_RUN),
+        ("setup_timeout", spec.setup_timeout, 0.1, LONGEST_SETUP),
         ("stop_grace", spec.stop_grace, 0, LONGEST_GRACE),
         ("resources.cpus", spec.resources.cpus, 0, MOST_CPUS),
         ("resources.memory_bytes", spec.resources.memory_bytes, 0, MOST_MEMORY),

@@ -85,6 +85,8 @@ class JobSpec(msgspec.Struct, frozen=True, omit_defaults=True):
     each: dict[str, tuple[str, ...]] = {}
     after: tuple[After, ...] = ()  # jobs that have to end before this one begins
     same_name: SameName = SameName.NUMBER
+    setup: str = ""  # a line for the shell, run once per VM before the first attempt
+    setup_timeout: float = 1200.0  # seconds it may take
     secrets: tuple[str, ...] = ()  # variables whose values are in no row
     secrets_key: str = ""  # of those that came with the job; the controller's
 
@@ -170,6 +172,7 @@ class EndCause(StrEnum):
     WORKER_LOST = "worker-lost"
     PREEMPTED = "preempted"
     NO_SUCH_SECRET = "no-such-secret"  # it was deleted while the task waited
+    SETUP_FAILED = "setup-failed"  # the user's own, or it took too long
     VANISHED = "vanished"  # its worker no longer knows it
 
 

@@ -60,6 +60,8 @@ class Wanted(msgspec.Struct, frozen=True):
     after: tuple[str, ...] = ()
     after_any: tuple[str, ...] = ()
     same_name: str = ""
+    setup: str = ""  # a line for the shell
+    setup_timeout: str = ""
     secret: tuple[str, ...] = ()  # NAME, NAME=env:VARIABLE or NAME=file:PATH
     each: str = ""  # the file of a sweep, a task for each of its lines
     bundle: bool | None = None  # does the working folder travel along?
@@ -105,7 +107,6 @@ def make_spec(wanted: Wanted) -> JobSpec:
         signal=wanted.signal or "SIGTERM",
         stop_grace=_measure("--stop-grace", Duration(), wanted.stop_grace or "10s"),
         checkpoint_dir=wanted.checkpoint_dir,
-        secrets=tuple(sources_of(wanted.secret)),
         each=each,
         after=(
             *(After(job) for job in wanted.after),
@@ -114,7 +115,20 @@ def make_spec(wanted: Wanted) -> JobSpec:
         same_name=read_choice("--same-name", SameName, wanted.same_name)
         or SameName.NUMBER,
     )
+    spec = _with_surroundings(spec, wanted)
     return _on_tpu(spec, wanted) if wanted.tpu else _on_cpu(spec, wanted)
+
+
+def _with_surroundings(spec: JobSpec, wanted: Wanted) -> JobSpec:
+    """What an attempt finds on its VM before it starts."""
+    return replace(
+        spec,
+        setup=wanted.setup,
+        setup_timeout=_measure(
+            "--setup-timeout", Duration(), wanted.setup_timeout or "20m"
+        ),
+        secrets=tuple(sources_of(wanted.secret)),
+    )
 
 
 def _sweep(wanted: Wanted) -> tuple[Wanted, dict[str, tuple[str, ...]]]:

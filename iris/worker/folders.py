@@ -34,6 +34,10 @@ class VmFolder:
         """When SIGKILL follows, once the attempt was asked to end."""
         return self.attempts / uid / "deadline"
 
+    def setup(self, key: str) -> Path:
+        """What a job's set-up made, for all attempts that have the same."""
+        return self.shared / "setups" / key
+
     def secrets(self, uid: str) -> Path:
         """The attempt's secrets, which become its variables when it starts."""
         return self.attempts / uid / "secrets"

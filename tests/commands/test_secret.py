@@ -132,3 +132,13 @@ def _controller(running):
 def _end(running, job):
     running.ok("job.cancel", job)
     running.run("job.wait", job)
+
+
+def test_a_set_up_that_fails_is_the_jobs_failure_with_its_last_lines(running, keys):
+    line = f"echo no such package {'x' * 3}; echo ${{#KEY}} letters; exit 7"
+    job = ("job.run", "--no-bundle", "--name", "unset", "--secret", f"KEY=file:{keys}")
+    ran = running.run(*job, "--setup", line, "--follow", "--", "true")
+
+    assert ran.status == 1
+    assert "setup failed: exit status 7" in ran.err
+    assert f"{len(CANARY) + 10} letters" in ran.out

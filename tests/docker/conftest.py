@@ -16,6 +16,7 @@ from iris.images.engine import Engine
 from iris.images.lock import PARTS
 from iris.operations.dev import checkout
 from iris.operations.images import build_image
+from tests.support.container_vm import ContainerVm
 from tests.support.containers import Container
 
 
@@ -82,3 +83,10 @@ def start(engine: Engine) -> Iterator[Callable[..., Container]]:
     yield begin
     for container in running:
         container.close()
+
+
+@pytest.fixture
+def vm(engine, base, tmp_path):
+    made = ContainerVm(tmp_path / "vm", engine, base.name)
+    yield made
+    made.close()

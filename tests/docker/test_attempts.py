@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
 import signal
-from pathlib import Path
 
 import msgspec
 import pytest
@@ -17,52 +15,8 @@ from iris.domain.states import AttemptState
 from iris.images.registry import LocalRegistry
 from iris.processes import send
 from tests.support.eventually import eventually
-from tests.support.vm import Vm
 
 pytestmark = pytest.mark.docker
-
-
-class ContainerVm(Vm):
-    """A VM whose attempts are containers of this machine's engine."""
-
-    def __init__(self, root: Path, engine, image: str) -> None:
-        self.engine = engine
-        self.image = image
-        super().__init__(root, runtime="docker", image=image)
-
-    def containers(self) -> list[str]:
-        """The attempts whose containers are here, whatever state they are in."""
-        return self._found('{{.Label "' + UID_LABEL + '"}}')
-
-    def _found(self, form: str, *filters: str) -> list[str]:
-        words = ["ps", "--all", "--format", form]
-        for each in (f"label={VM_LABEL}={self.root}", *filters):
-            words += ["--filter", each]
-        return self.engine.try_(*words).out.split()
-
-    def inspect(self, uid: str, what: str) -> str:
-        found = self._found("{{.ID}}", f"label={UID_LABEL}={uid}")
-        return self.engine.try_("inspect", "--format", what, *found).out.strip()
-
-    def restart_keeper(self) -> None:
-        """As the engine does for a container with --restart=always."""
-        send(self.keeper.pid)
-        self.keeper.wait()
-        self.keeper = self.start_keeper()
-
-    def close(self) -> None:
-        self.keeper.kill()
-        self.keeper.wait()
-        for container in self._found("{{.ID}}"):
-            self.engine.try_("rm", "--force", container)
-        super().close()
-
-
-@pytest.fixture
-def vm(engine, base, tmp_path):
-    made = ContainerVm(tmp_path / "vm", engine, base.name)
-    yield made
-    made.close()
 
 
 def test_an_attempt_is_a_container_in_its_folder(vm):
@@ -240,23 +194,6 @@ def test_after_a_boot_of_its_machine_nothing_is_adopted(vm):
     eventually(lambda: vm.containers() == [])
     former = vm.controller.heartbeats[0].boot_id
     eventually(lambda: vm.controller.heartbeats[-1].boot_id != former)
-
-
-def test_secrets_are_variables_that_the_engine_does_not_know(vm):
-    canary = "canary '\"$x\nof two lines"
-    vm.controller.secrets["a-1"] = {"KEY": canary}
-    told = ("sh", "-c", 'printf %s "$KEY" | md5sum; exec sleep 1000')
-    vm.controller.run("a-1", *told, secrets=("KEY",))
-    digest = hashlib.md5(canary.encode()).hexdigest()
-    eventually(lambda: digest in vm.controller.output("a-1"))
-
-    inspected = vm.inspect("a-1", "{{json .}}")
-
-    assert "IRIS_ATTEMPT_UID" in inspected
-    assert "canary" not in inspected
-    with vm.controller.lock:
-        del vm.controller.wanted["a-1"]
-    eventually(lambda: vm.containers() == [])
 
 
 def test_an_image_that_is_not_there_is_the_users_fault(vm, tmp_path):

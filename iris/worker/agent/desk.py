@@ -38,6 +38,7 @@ _FAILED = frozenset(
         EndCause.NO_SUCH_COMMAND,
         EndCause.NO_SUCH_IMAGE,
         EndCause.NO_SUCH_SECRET,
+        EndCause.SETUP_FAILED,
         EndCause.OUT_OF_MEMORY,
         EndCause.TIMED_OUT,
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import tempfile
 from pathlib import Path
@@ -19,11 +20,22 @@ _INHERITED = (
 )
 
 
+# Where tools keep what they fetched or compiled, below the VM's shared folder.
+CACHES = {
+    "PIP_CACHE_DIR": "pip",
+    "UV_CACHE_DIR": "uv",
+    "HF_HOME": "huggingface",
+    "JAX_COMPILATION_CACHE_DIR": "jax",
+}
+
+
 def attempt_environment(
     spec: AttemptSpec, metadata: VmMetadata, coordinator: str, vm: Path
 ) -> dict[str, str]:
     """The contract's variables; the user's own come before, ours win."""
     env = {} if metadata.runtime == "docker" else _of_machine(metadata)
+    folder = VmFolder(vm)
+    env |= {name: str(folder.shared / part) for name, part in CACHES.items()}
     env["PYTHONUNBUFFERED"] = "1"  # lines are seen when they are printed
     env |= spec.env
     env |= {
@@ -38,7 +50,8 @@ def attempt_environment(
         "IRIS_SLICE": spec.slice_name,
         "IRIS_WORKER_INDEX": str(spec.worker_index),
         "IRIS_VM": str(vm),
-        "IRIS_DEADLINE_FILE": str(VmFolder(vm).deadline(spec.uid)),
+        "IRIS_DEADLINE_FILE": str(folder.deadline(spec.uid)),
+        "IRIS_CACHE_DIR": str(folder.shared),
         "TPU_WORKER_ID": str(spec.worker_index),
         "TPU_WORKER_HOSTNAMES": ",".join(spec.hostnames),
     }
@@ -50,7 +63,23 @@ def attempt_environment(
         env["IRIS_RESUME_REASON"] = spec.resumes
     if coordinator:
         env["IRIS_COORDINATOR"] = coordinator
+    if spec.setup:
+        _find_what_was_set_up(env, str(folder.setup(setup_key(spec))))
     return env
+
+
+def setup_key(spec: AttemptSpec) -> str:
+    """The same for all attempts whose set-up would make the same."""
+    parts = "\0".join((spec.bundle, spec.image, spec.setup))
+    return hashlib.sha256(parts.encode()).hexdigest()[:32]
+
+
+def _find_what_was_set_up(env: dict[str, str], folder: str) -> None:
+    """Its programs go first; a container's PATH is put together inside of it."""
+    env["IRIS_SETUP_DIR"] = folder
+    env.setdefault("UV_PROJECT_ENVIRONMENT", folder)
+    if "PATH" in env:
+        env["PATH"] = f"{folder}/bin:{env['PATH']}"
 
 
 def _controller(metadata: VmMetadata) -> str:

@@ -16,7 +16,9 @@ from iris.domain.machine import VmMetadata
 from iris.domain.pages import AttemptSecrets
 from iris.domain.protocol import AttemptSpec
 from iris.errors import BadBundle, Held
+from iris.worker.agent.desk import Held as OnDesk
 from iris.worker.agent.link import Link
+from iris.worker.agent.setups import Setups
 from iris.worker.chips import chips, why_busy
 from iris.worker.folders import VmFolder, remove, write_private
 from iris.worker.secret_files import write_secrets
@@ -44,16 +46,19 @@ class Preparer:
         self._most_kept = most_kept
         self._fetching = threading.Lock()
         self._images = _images_of(folder, metadata)
+        self._setups = Setups(folder, metadata)
 
     def is_needed(self, spec: AttemptSpec) -> bool:
         """Is there anything to wait for?"""
         uses_chips = bool(spec.resources.chips and chips())
-        return bool(spec.bundle or spec.secrets or self._images or uses_chips)
+        has_parts = spec.bundle or spec.secrets or spec.setup
+        return bool(has_parts or self._images or uses_chips)
 
-    def prepare(self, spec: AttemptSpec) -> None:
+    def prepare(self, spec: AttemptSpec, desk: OnDesk) -> None:
         """Fill the attempt's work folder, and see that nobody has its chips.
 
-        Raises Held while somebody has, and IrisError or OSError.
+        Raises Held while somebody has, FellShort where its set-up does not succeed,
+        and IrisError or OSError.
         """
         if self._images:
             self._images.ensure(spec.image or self._metadata.image)
@@ -61,6 +66,9 @@ class Preparer:
             self._lay_out(spec)
         if spec.secrets:
             self._fetch_secrets(spec.uid)
+        if spec.setup:
+            bundle = self._bundle(spec.bundle) if spec.bundle else None
+            self._setups.ensure(spec, bundle, desk)
         if spec.resources.chips and (words := why_busy(chips())):
             raise Held(words)
 

@@ -16,6 +16,7 @@ from iris.domain.protocol import (
 from iris.domain.states import ATTEMPT_ENDED, AttemptState
 from iris.errors import (
     Busy,
+    FellShort,
     IrisError,
     JobRefused,
     NoEngine,
@@ -128,7 +129,7 @@ class Wishes:
         patience = Patience(f"attempt {spec.uid}")
         while not held.is_stopped:
             try:
-                self._preparer.prepare(spec)
+                self._preparer.prepare(spec, held)
                 return None
             except _TRY_LATER as error:
                 pause = patience.after(error)
@@ -138,14 +139,8 @@ class Wishes:
                 if isinstance(error, HeldByAnother):
                     until = min(until, began + CHIPS_DEADLINE)
                 threading.Event().wait(pause)
-            except (NotFound, NotPermitted) as error:
-                is_users = bool(spec.image)
-                cause = EndCause.NO_SUCH_IMAGE if is_users else EndCause.PREPARE_FAILED
-                return Fail(spec.uid, str(error), cause)
-            except JobRefused as error:
-                return Fail(spec.uid, str(error), EndCause.NO_SUCH_SECRET)
             except (IrisError, OSError) as error:
-                return Fail(spec.uid, str(error))
+                return Fail(spec.uid, str(error), _cause_of(error, spec))
         return Fail(spec.uid, "stopped")
 
     def _late(self, spec: AttemptSpec, error: IrisError) -> Fail:
@@ -217,3 +212,14 @@ class Wishes:
             uid = self._removals.get()
             remove(self._worker.folder.attempt(uid))
             self._tell(Forget(uid))
+
+
+def _cause_of(error: IrisError | OSError, spec: AttemptSpec) -> EndCause:
+    """Whose fault it is that an attempt cannot be prepared."""
+    if isinstance(error, FellShort):
+        return EndCause.SETUP_FAILED
+    if isinstance(error, JobRefused):
+        return EndCause.NO_SUCH_SECRET
+    if isinstance(error, NotFound | NotPermitted) and spec.image:
+        return EndCause.NO_SUCH_IMAGE
+    return EndCause.PREPARE_FAILED

@@ -25,18 +25,14 @@ from iris.worker.folders import VmFolder, remove
 from iris.worker.kept import KeptAttempts
 from iris.worker.messages import Known, Start
 from iris.worker.runtimes.engine import End, Engine, Wish
+from iris.worker.runtimes.inside import (
+    MISSING,
+    in_shell,
+    open_to_containers,
+    show_secrets,
+)
 
 log = logging.getLogger(__name__)
-
-# $0 is the output, "$@" the command: one that cannot be run leaves a file beside it.
-# Its secrets are read from a file, so that whoever asks the engine sees none.
-MISSING = "no-command"
-_SHELL = (
-    'exec >>"$0" 2>&1; '
-    'if [ -e "${0%/*}/secrets" ]; then . "${0%/*}/secrets" || exit 126; fi; '
-    'command -v -- "$1" >/dev/null && exec "$@"; '
-    f': >"${{0%/*}}/{MISSING}"; exit 127'
-)
 
 
 class Started(msgspec.Struct, frozen=True):
@@ -120,12 +116,7 @@ class ContainerAttempts(Attempts):
 
     def _launch(self, known: Known, running: Running) -> None:
         start, folder = running.start, self._folder.attempt(running.start.uid)
-        self._folder.shared.mkdir(parents=True, exist_ok=True)
-        # whoever the image runs as may write here; nobody else comes this far
-        for path in (folder, self._folder.work(start.uid), self._folder.shared):
-            path.chmod(0o777)
-        self._folder.output(start.uid).touch()
-        self._folder.output(start.uid).chmod(0o666)
+        open_to_containers(self._folder, start.uid, folder / "work")
         known = msgspec.structs.replace(known, started_at=running.started_at)
         self._kept.put(known)
         self.known[start.uid] = known
@@ -136,9 +127,8 @@ class ContainerAttempts(Attempts):
         """From start to end, in a thread of its own."""
         uid = start.uid
         try:
-            if known.spec.secrets and not self._engine.runs_as_us(start.image):
-                # only we enter the folder above; its program reads it from inside
-                self._folder.secrets(uid).chmod(0o644)
+            if known.spec.secrets:
+                show_secrets(self._folder.secrets(uid), self._engine, start.image)
             pid = self._engine.start(self._wish(known, start))
         except (IrisError, OSError, ValueError) as error:
             self._engine.remove(uid)  # it may have been made, or even started
@@ -153,7 +143,7 @@ class ContainerAttempts(Attempts):
         return Wish(
             uid=start.uid,
             image=start.image,
-            argv=("/bin/sh", "-c", _SHELL, output, *start.argv),
+            argv=in_shell(output, start.argv),
             env=start.env,
             mounts=(str(self._folder.attempt(start.uid)), str(self._folder.shared)),
             work=str(self._folder.work(start.uid)),

@@ -1,0 +1,55 @@
+"""What is made ready for an attempt that is a container: set-ups, secrets."""
+
+from __future__ import annotations
+
+import hashlib
+
+import pytest
+
+from iris.domain.jobs import EndCause
+from iris.domain.states import AttemptState
+from tests.support.eventually import eventually
+
+pytestmark = pytest.mark.docker
+
+
+def test_a_set_up_makes_what_later_containers_find(vm):
+    tool = 'printf "#!/bin/sh\\necho made, $PHASE\\n" >"$IRIS_SETUP_DIR/bin/tool"'
+    make = 'mkdir "$IRIS_SETUP_DIR/bin"; PHASE=$IRIS_PHASE'
+    line = f'{make}; {tool}; chmod +x "$IRIS_SETUP_DIR"/bin/*'
+    for uid in ("a-1", "a-2"):
+        vm.controller.run(uid, "tool", setup=line)
+        assert vm.ended(uid).state is AttemptState.SUCCEEDED, vm.controller.output(uid)
+
+    assert vm.controller.output("a-1").count("iris: set-up") == 2
+    assert vm.controller.output("a-2") == "made, setup\n"
+    eventually(lambda: vm.containers() == [])
+
+
+def test_a_set_up_that_hangs_in_its_container_is_the_users_failure(vm):
+    vm.controller.run("a-1", "true", setup="sleep 4323", setup_timeout=1.0)
+
+    report = vm.ended("a-1")
+
+    assert (report.cause, report.detail) == (
+        EndCause.SETUP_FAILED,
+        "it took longer than 1 s",
+    )
+    eventually(lambda: vm.containers() == [])
+
+
+def test_secrets_are_variables_that_the_engine_does_not_know(vm):
+    canary = "canary '\"$x\nof two lines"
+    vm.controller.secrets["a-1"] = {"KEY": canary}
+    told = ("sh", "-c", 'printf %s "$KEY" | md5sum; exec sleep 1000')
+    vm.controller.run("a-1", *told, secrets=("KEY",))
+    digest = hashlib.md5(canary.encode()).hexdigest()
+    eventually(lambda: digest in vm.controller.output("a-1"))
+
+    inspected = vm.inspect("a-1", "{{json .}}")
+
+    assert "IRIS_ATTEMPT_UID" in inspected
+    assert "canary" not in inspected
+    with vm.controller.lock:
+        del vm.controller.wanted["a-1"]
+    eventually(lambda: vm.containers() == [])
