@@ -72,6 +72,7 @@ def slice_attributes(
         "iris-resources": msgspec.json.encode(group.resources).decode(),
         "iris-runtime": str(config.worker.runtime),
         "iris-image": config.worker.image,
+        "iris-cache-bytes": str(config.worker.cache),
         "iris-controller": request.controller_url,
         "iris-boot-token": request.boot_token,
         **{

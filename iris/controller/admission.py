@@ -159,6 +159,7 @@ def _faults_of_numbers(spec: JobSpec) -> Iterable[str]:
         ("max_losses", spec.max_losses, 0, MOST_RETRIES),
         ("run_timeout", spec.run_timeout, 0, LONGEST_RUN),
         ("scheduling_timeout", spec.scheduling_timeout, 0, LONGEST_RUN),
+        ("disk_bytes", spec.disk_bytes, 0, MOST_MEMORY),
         ("setup_timeout", spec.setup_timeout, 0.1, LONGEST_SETUP),
         ("stop_grace", spec.stop_grace, 0, LONGEST_GRACE),
         ("resources.cpus", spec.resources.cpus, 0, MOST_CPUS),

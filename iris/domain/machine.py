@@ -6,6 +6,8 @@ import msgspec
 
 from iris.domain.resources import Resources
 
+CACHE_BYTES = 20 * 10**9
+
 
 class VmMetadata(msgspec.Struct, frozen=True):
     """Who this VM is, and where its controller was when it was made.
@@ -27,6 +29,7 @@ class VmMetadata(msgspec.Struct, frozen=True):
     controller_file: str = ""  # local: AddressFile of the controller, kept current
     metadata_address: str = ""  # cloud: where its server answers, which knows more
     path_prefix: str = ""  # put before PATH of every attempt
+    cache_bytes: int = CACHE_BYTES  # of what its attempts share
     image: str = ""  # of containers, where a job names none
 
 

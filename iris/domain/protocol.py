@@ -92,6 +92,7 @@ class AttemptSpec(msgspec.Struct, frozen=True, omit_defaults=True):
     signal: str = "SIGTERM"
     checkpoint_dir: str = ""
     resumes: str = ""  # how the attempt before it ended; empty for the first
+    disk_bytes: int = 0
     setup: str = ""
     setup_timeout: float = 1200.0
     secrets: tuple[str, ...] = ()  # names; the values are asked for

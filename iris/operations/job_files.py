@@ -53,6 +53,7 @@ class JobFile(msgspec.Struct, frozen=True):
     tpu: Annotated[str, AcceleratorType()] = ""
     cpu: Annotated[float | None, Amount()] = None
     memory: Annotated[int | None, Size()] = None
+    disk: Annotated[int | None, Size()] = None
     tasks: Annotated[int | None, ABOVE_ZERO] = None
     each: Annotated[str, LINE] = ""
     priority: Annotated[Band | None, OneOf(Band)] = None

@@ -45,6 +45,7 @@ class Wanted(msgspec.Struct, frozen=True):
     tpu: str = ""
     cpu: str = ""
     memory: str = ""
+    disk: str = ""
     tasks: int | None = None
     priority: str = ""
     zone: str = ""
@@ -123,6 +124,7 @@ def _with_surroundings(spec: JobSpec, wanted: Wanted) -> JobSpec:
     """What an attempt finds on its VM before it starts."""
     return replace(
         spec,
+        disk_bytes=int(_measure("--disk", Size(), wanted.disk)),
         setup=wanted.setup,
         setup_timeout=_measure(
             "--setup-timeout", Duration(), wanted.setup_timeout or "20m"

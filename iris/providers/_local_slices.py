@@ -152,6 +152,7 @@ class LocalSlices:
             resources=request.group.resources,
             runtime=self._config.worker.runtime.value,
             image=self._config.worker.image,
+            cache_bytes=self._config.worker.cache,
             controller_url=request.controller_url,
             join_token=request.join_tokens[index],
             controller_file=str(self._address_file),

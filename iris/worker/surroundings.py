@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from iris.domain.machine import VmMetadata
+from iris.domain.machine import CACHE_BYTES, VmMetadata
 from iris.domain.resources import Resources
 from iris.errors import Unreachable, UsageError
 
@@ -88,6 +88,7 @@ def read_surroundings(server: MetadataServer) -> VmMetadata:
         return _required(server, f"attributes/{name}")
 
     index = _index(server)
+    cache = server.get("attributes/iris-cache-bytes")
     return VmMetadata(
         cluster=attribute("iris-cluster"),
         cluster_uid=attribute("iris-uid"),
@@ -99,6 +100,8 @@ def read_surroundings(server: MetadataServer) -> VmMetadata:
         resources=_resources(attribute("iris-resources")),
         runtime=attribute("iris-runtime"),
         image=attribute("iris-image"),
+        # a slice of an earlier controller is not told
+        cache_bytes=_number(cache.value, "iris-cache-bytes") if cache else CACHE_BYTES,
         controller_url=attribute("iris-controller"),
         join_token=attribute(f"iris-join-token-{index}"),
         metadata_address=server.address,

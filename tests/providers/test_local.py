@@ -74,6 +74,7 @@ def test_a_vm_is_told_who_it_is_and_nobody_else_can_read_it(slice_folder):
     assert (told.cluster, told.cluster_uid) == ("mine", "c-1")
     assert (told.slice_name, told.slice_uid) == ("mine-1", "s-1")
     assert told.resources == GROUP.resources
+    assert told.cache_bytes == 20 * 10**9
     assert told.path_prefix == str(Path(sys.executable).parent)
     controller = slice_folder.parents[1] / "controller"
     assert told.controller_file == str(controller / "address.json")

@@ -43,6 +43,13 @@ def test_a_vm_is_told_all_of_it_by_its_metadata_server(cloud):
     assert told.resources.cpus == 4
 
 
+def test_how_much_may_be_cached_is_told_or_else_the_default(cloud):
+    before = read(cloud).cache_bytes
+    cloud.values["attributes/iris-cache-bytes"] = "5000"
+
+    assert (before, read(cloud).cache_bytes) == (20 * 10**9, 5000)
+
+
 def test_without_a_file_a_keeper_asks_the_metadata_server(cloud, tmp_path, monkeypatch):
     monkeypatch.setenv("GCE_METADATA_HOST", cloud.address)
 

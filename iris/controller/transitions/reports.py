@@ -221,6 +221,7 @@ def _spec(tables: Tables, worker: Worker, attempt: Attempt) -> AttemptSpec:
         signal=spec.signal,
         checkpoint_dir=spec.checkpoint_dir,
         resumes=attempt.resumes,
+        disk_bytes=spec.disk_bytes,
         setup=spec.setup,
         setup_timeout=spec.setup_timeout,
         secrets=spec.secrets,

@@ -15,7 +15,8 @@ from iris.bundles import unpack
 from iris.domain.machine import VmMetadata
 from iris.domain.pages import AttemptSecrets
 from iris.domain.protocol import AttemptSpec
-from iris.errors import BadBundle, Held
+from iris.errors import BadBundle, Busy, Held
+from iris.worker.agent.caches import Caches
 from iris.worker.agent.desk import Held as OnDesk
 from iris.worker.agent.link import Link
 from iris.worker.agent.setups import Setups
@@ -38,6 +39,7 @@ class Preparer:
         folder: VmFolder,
         metadata: VmMetadata,
         token: Callable[[], str],
+        caches: Caches,
         most_kept: int = MOST_KEPT,
     ) -> None:
         self._folder = folder
@@ -46,12 +48,13 @@ class Preparer:
         self._most_kept = most_kept
         self._fetching = threading.Lock()
         self._images = _images_of(folder, metadata)
-        self._setups = Setups(folder, metadata)
+        self._caches = caches
+        self._setups = Setups(folder, metadata, caches)
 
     def is_needed(self, spec: AttemptSpec) -> bool:
         """Is there anything to wait for?"""
         uses_chips = bool(spec.resources.chips and chips())
-        has_parts = spec.bundle or spec.secrets or spec.setup
+        has_parts = spec.bundle or spec.secrets or spec.setup or spec.disk_bytes
         return bool(has_parts or self._images or uses_chips)
 
     def prepare(self, spec: AttemptSpec, desk: OnDesk) -> None:
@@ -60,6 +63,8 @@ class Preparer:
         Raises Held while somebody has, FellShort where its set-up does not succeed,
         and IrisError or OSError.
         """
+        if spec.disk_bytes and (lack := self._caches.make_room(spec.disk_bytes)):
+            raise Busy(lack)
         if self._images:
             self._images.ensure(spec.image or self._metadata.image)
         if spec.bundle:

@@ -20,6 +20,7 @@ from iris.domain.machine import VmMetadata
 from iris.domain.protocol import AttemptSpec
 from iris.errors import FellShort
 from iris.processes import send, send_group, with_variables
+from iris.worker.agent.caches import Caches
 from iris.worker.agent.desk import Held
 from iris.worker.agent.environment import attempt_environment, setup_key
 from iris.worker.folders import VmFolder, remove
@@ -34,8 +35,9 @@ MARK = {"IRIS_PHASE": "setup"}
 class Setups:
     """Those of one VM; attempts that need the same wait for the one that runs it."""
 
-    def __init__(self, folder: VmFolder, metadata: VmMetadata) -> None:
+    def __init__(self, folder: VmFolder, metadata: VmMetadata, caches: Caches) -> None:
         self._folder = folder
+        self._caches = caches
         self._metadata = metadata
         self._locks: dict[str, threading.Lock] = defaultdict(threading.Lock)
 
@@ -74,6 +76,7 @@ class Setups:
             raise
         self._say(spec, f"set-up done in {time.monotonic() - began:.1f} s")
         done.touch()
+        self._caches.prune()
 
     def _run(self, spec: AttemptSpec, folder: Path, held: Held) -> None:
         env = attempt_environment(spec, self._metadata, "", self._folder.root) | MARK

@@ -28,6 +28,7 @@ from iris.errors import (
 from iris.errors import (
     Held as HeldByAnother,
 )
+from iris.worker.agent.caches import Caches
 from iris.worker.agent.desk import Held
 from iris.worker.agent.environment import attempt_environment
 from iris.worker.agent.patience import Patience
@@ -51,7 +52,10 @@ class Wishes:
         self._worker = worker
         self._desk = worker.desk
         self._tell = worker.tell
-        self._preparer = Preparer(worker.folder, worker.metadata, worker.token)
+        metadata, shared = worker.metadata, worker.folder.shared
+        caches = Caches(shared, metadata.cache_bytes, worker.desk)
+        self._preparer = Preparer(worker.folder, metadata, worker.token, caches)
+        threading.Thread(target=caches.watch, name="caches", daemon=True).start()
         self.unfit = ""  # why this worker can run nothing any more
         self._removals: queue.SimpleQueue[str] = queue.SimpleQueue()
         threading.Thread(target=self._remove, name="removals", daemon=True).start()
