@@ -86,6 +86,12 @@ def test_a_set_up_makes_room_for_the_next(make_vm):
     assert "caches pruned units=1" in vm.log()
 
 
+def test_free_disk_is_found_on_a_vm_that_never_cached_anything(vm):
+    vm.controller.run("a-1", "echo", "enough", disk_bytes=1000)
+
+    assert vm.ended("a-1").state == "succeeded"
+
+
 def test_free_disk_is_waited_for_and_caches_make_room_for_it(vm):
     more_than_there_is = shutil.disk_usage(vm.root).total * 2
     kept = vm.root / "cache" / "shared" / "pip" / "x"

@@ -77,10 +77,11 @@ class Caches:
 
     def make_room(self, wanted: int) -> str:
         """Why there is not so much free disk; empty if there is."""
-        free = shutil.disk_usage(self._shared.parent).free
+        self._shared.mkdir(parents=True, exist_ok=True)
+        free = shutil.disk_usage(self._shared).free
         if free < wanted:
             self.prune(less_bytes=wanted - free)
-            free = shutil.disk_usage(self._shared.parent).free
+            free = shutil.disk_usage(self._shared).free
         if free >= wanted:
             return ""
         return f"{free / 1e9:.1f} GB of its VM's disk are free of {wanted / 1e9:.1f} GB"
