@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from iris.domain.fleet import ScaleGroup, Slice
 from iris.domain.jobs import JobSpec
-from iris.domain.states import JobState, SliceState
+from iris.domain.states import AttemptState, JobState, SliceState
 from iris.domain.views import Explanation
 from iris.planning import rules
 from iris.planning.autoscaler import plan_capacity
@@ -77,6 +77,17 @@ def _explain_limit(pending: PendingJob, promise: Promise) -> Explanation:
         next_step=f"it goes on when other work of {pending.job.user} has ended",
         unblock="wait, or raise user_limits in the cluster file",
     )
+
+
+def what_is_prepared(snapshot: Snapshot, job_uid: str) -> str:
+    """What attempts of a job wait for on their VMs before they start."""
+    members = (member for gang in snapshot.gangs for member in gang.attempts)
+    said = {
+        each.detail
+        for each in (*snapshot.starting, *members)
+        if each.job_uid == job_uid and each.state is AttemptState.PREPARING
+    }
+    return "; ".join(sorted(said - {""}))
 
 
 def next_step(row: Slice, group: ScaleGroup | None, now: float) -> str:

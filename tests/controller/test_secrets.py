@@ -9,6 +9,8 @@ import pytest
 from iris import wire
 from iris.controller.secret_store import SecretStore
 from iris.domain.access import Role
+from iris.domain.protocol import AttemptReport
+from iris.domain.states import AttemptState
 from iris.domain.views import JobView
 from tests.support.desk import Desk
 
@@ -138,6 +140,16 @@ def test_after_a_crash_what_waits_has_its_values_and_leftovers_go(desk: Desk):
 
     assert fresh.values_for(uid, worker.uid) == {"HF_TOKEN": CANARY}
     assert len(files(desk)) == 1
+
+
+def test_why_says_what_an_attempt_is_prepared_with(desk: Desk):
+    worker, uid = placed(desk, HF_TOKEN=CANARY)
+    state = AttemptState.PREPARING
+    worker.beat(AttemptReport(uid, state, detail="its set-up runs"))
+
+    why = desk.ask("GET", "/v1/jobs/job/why").json
+
+    assert why["because"] == "1 assigned: its set-up runs"
 
 
 def test_a_secret_that_was_deleted_meanwhile_is_said_to_its_worker(desk: Desk):
