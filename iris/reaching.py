@@ -88,7 +88,7 @@ class Reach(msgspec.Struct, frozen=True):
         """The SSH of a controller's machine."""
         # one made anew has the old one's name and another key: it is another machine
         made = self._target(
-            f"{machine.name}.{machine.created_at:.0f}", machine.ssh_address
+            f"{machine.name}.{machine.created_at:.3f}", machine.ssh_address
         )
         return msgspec.structs.replace(
             made,

@@ -186,13 +186,14 @@ def a_far_machine(created_at=100.0):
     )
 
 
-def test_a_machine_made_anew_is_pinned_under_another_name():
+def test_a_machine_made_anew_in_the_same_second_is_pinned_under_another_name():
     reach = a_reach()
 
-    first = reach.target(a_far_machine(100.0))
-    second = reach.target(a_far_machine(200.0))
+    first = reach.target(a_far_machine(100.25))
+    second = reach.target(a_far_machine(100.75))
 
-    assert (first.name, second.name) == ("far-controller.100", "far-controller.200")
+    assert first.name == "far-controller.100.250"
+    assert second.name == "far-controller.100.750"
     assert first.pins == second.pins
 
 

@@ -14,13 +14,26 @@ log = logging.getLogger(__name__)
 LONGEST_REST = 30.0  # seconds between turns though nothing asks for one
 FIRST_PAUSE = 0.5  # seconds after a bad turn, doubled with each further one
 LONGEST_PAUSE = 10.0
+MOST_BREATH = 0.5  # seconds after the longest turn
 
 
 class Loop:
-    """Calls `once` when woken and at the time that it last returned (0: no time)."""
+    """Calls `once` when woken and at the time that it last returned (0: no time).
 
-    def __init__(self, name: str, once: Callable[[], float], clock: Clock) -> None:
+    Where every turn wakes the next, turns take at most `share` of the time: what
+    thousands wait for is planned seldom enough that requests are served meanwhile.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        once: Callable[[], float],
+        clock: Clock,
+        *,
+        share: float = 1.0,
+    ) -> None:
         self.name = name
+        self._breath = 1.0 / share - 1.0  # in turns
         self._once = once
         self._clock = clock
         self._woken = threading.Event()
@@ -79,12 +92,15 @@ class Loop:
     def _run(self) -> None:
         while not self._stopping.is_set():
             self._woken.clear()
+            began = self._clock.now()
             due_at = self.turn()
             self._due_at = due_at
             if self._errors_in_a_row:
                 # not even a wake ends the pause after a bad turn
                 self._clock.wait(self._stopping, due_at - self._clock.now())
                 continue
+            breath = (self._clock.now() - began) * self._breath
+            self._clock.wait(self._stopping, min(breath, MOST_BREATH))
             is_woken = self._clock.wait(self._woken, due_at - self._clock.now())
             if is_woken:
                 self._due_at = min(self._due_at, self._clock.now())

@@ -51,6 +51,9 @@ from iris.providers.contract import Surroundings
 _EAGER = {"local": 0.5}  # seconds; its listings look at the processes themselves
 LOOP_PATIENCE = 10.0  # seconds for a turn under way when it stops
 CALL_PATIENCE = 5.0  # seconds for cloud calls under way when it stops
+# Seconds that a thread which plans keeps the interpreter from one that answers: a
+# request changes threads some ten times, and each change waits that long.
+SWITCH_INTERVAL = 0.0005
 _LOG = logging.getLogger(__name__)
 
 
@@ -63,6 +66,7 @@ class MachineFile(msgspec.Struct, frozen=True):
 def main(words: list[str] | None = None) -> int:
     """Run a controller until a signal stops it; returns the exit status."""
     setting = read_setting(words)
+    sys.setswitchinterval(SWITCH_INTERVAL)
     try:
         controller = Controller(setting, RealClock())
         controller.start()
@@ -97,9 +101,11 @@ class Controller:
         self._listener = _listen_again(setting, port)
         self._calls = Calls(clock, lambda: self._autoscaler.wake())
         self._autoscaling = self._make_autoscaling()
-        self._autoscaler = Loop("autoscaler", self._autoscaling.autoscale_once, clock)
+        self._autoscaler = Loop(
+            "autoscaler", self._autoscaling.autoscale_once, clock, share=0.25
+        )
         scheduling = Scheduling(self._state, clock)
-        self._scheduler = Loop("scheduler", scheduling.schedule_once, clock)
+        self._scheduler = Loop("scheduler", scheduling.schedule_once, clock, share=0.5)
         self._archive = Archive(setting.state / "iris.db")
         self._parts = self._make_parts()
         self._nudger = Nudger(self._state)

@@ -59,7 +59,7 @@ def compute_demand(done: Round, coming: Iterable[Coming]) -> Demand:
     for promise in done.promises:
         if not promise.left:
             continue
-        later = promise_to(arriving, promise.pending, promise.left)
+        later = promise_to(arriving, promise.pending, promise.shape, promise.left)
         if later.taken:
             first = later.taken[0][0]
             promised[promise.pending.job.uid] = first.slice_name

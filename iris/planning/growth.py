@@ -81,7 +81,7 @@ class _Grower:
         spec = need.pending.job.spec
         count = need.count
         while True:
-            count = promise_to(self.room, need.pending, count).left
+            count = promise_to(self.room, need.pending, need.shape, count).left
             if not count:
                 return ""
             group, zone = self.choose(spec)

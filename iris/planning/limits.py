@@ -14,6 +14,7 @@ class Allowance:
 
     def __init__(self, snapshot: Snapshot) -> None:
         self._limits = snapshot.user_limits
+        self._is_limited = self._limits != UserLimits()
         self._tasks = {held.user: held.tasks for held in snapshot.held}
         self._chips = {held.user: held.chips for held in snapshot.held}
 
@@ -22,6 +23,8 @@ class Allowance:
 
         What finds no place keeps its share: it is next where a slice comes for it.
         """
+        if not self._is_limited:
+            return count
         job = pending.job
         user, chips = job.user, job.spec.resources.chips
         may = min(count, self._tasks_left(user), self._copies_left(user, chips))

@@ -66,12 +66,15 @@ class Room:
         self._slices: list[Slice] = []
         self._free: dict[str, Resources] = {}
         self._kept: dict[str, tuple[Shape, str]] = {}
+        self._kept_shapes: set[Shape] = set()
+        self._full: set[Shape] = set()  # of which not one more finds a place
         self._lines: dict[Shape, _Line] = {}
         self.add(candidates)
 
     def add(self, candidates: Iterable[Candidate]) -> None:
         """Let more candidates in; those of one slice come together."""
         added = list(candidates)
+        self._full.clear()
         self._candidates += added
         self._free |= {candidate.uid: candidate.free for candidate in added}
         slices = [
@@ -81,6 +84,10 @@ class Room:
         self._slices += slices
         for line in self._lines.values():
             line.add(added, slices)
+
+    def is_full(self, shape: Shape) -> bool:
+        """Was there less than asked for the shape already? What is left never grows."""
+        return shape in self._full
 
     def take(self, spec: JobSpec, shape: Shape, count: int) -> list[Taken]:
         """Promise room for up to `count` tasks, each on any candidate."""
@@ -97,6 +104,8 @@ class Room:
             self._promise(spec, candidate, copies)
             taken.append((candidate, copies))
             count -= copies
+        if count > 0:
+            self._full.add(shape)
         return taken
 
     def take_slice(self, spec: JobSpec, shape: Shape) -> Slice:
@@ -109,6 +118,7 @@ class Room:
                     self._promise(spec, member, 1)
                 return members
             line.first += 1
+        self._full.add(shape)
         return ()
 
     def may_keep(self, spec: JobSpec, shape: Shape) -> bool:
@@ -121,7 +131,7 @@ class Room:
 
         One for each shape is enough: the next in line is served after the first.
         """
-        if any(kept == shape for kept, _ in self._kept.values()):
+        if shape in self._kept_shapes:
             return False
         line = self._line(spec, shape)
         places = line.slices if spec.gang else [(each,) for each in line.candidates]
@@ -130,6 +140,7 @@ class Room:
             return False
         place = min(unkept, key=lambda members: _load(members))
         self._kept |= {member.uid: (shape, job) for member in place}
+        self._kept_shapes.add(shape)
         self.wanted.add(place[0].slice_name)
         return True
 

@@ -87,7 +87,7 @@ def promise_room(
         if count == 0:
             continue
         allowed = allowance.take(pending, count)
-        promise = promise_to(room, pending, allowed)
+        promise = promise_to(room, pending, shape_of(pending.job.spec), allowed)
         if allowed < count:
             words = allowance.why(pending.job)
             promise = replace(promise, limit=words, held_back=count - allowed)
@@ -100,12 +100,11 @@ def promise_room(
     return Round(room, tuple(promises), min(keep_times, default=0.0))
 
 
-def promise_to(room: Room, pending: PendingJob, count: int) -> Promise:
+def promise_to(room: Room, pending: PendingJob, shape: Shape, count: int) -> Promise:
     """Promise room for `count` tasks of one job, all or nothing for a gang."""
+    if not count or room.is_full(shape):
+        return Promise(pending, shape, (), count)
     spec = pending.job.spec
-    shape = shape_of(spec)
-    if not count:
-        return Promise(pending, shape, (), 0)
     if spec.gang:
         taken = [(member, 1) for member in room.take_slice(spec, shape)]
     else:

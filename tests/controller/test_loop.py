@@ -127,3 +127,20 @@ def test_health_said_fine_while_threads_were_dead() -> None:
 
 def test_a_loop_that_never_started_stops() -> None:
     assert Loop("loop", lambda: 0.0, VirtualClock()).stop(timeout=1.0)
+
+
+def test_a_loop_whose_turns_wake_the_next_leaves_time_to_others() -> None:
+    clock = VirtualClock()
+    turns: list[int] = []
+
+    def once() -> float:
+        turns.append(1)
+        clock.advance(0.1)
+        return clock.now()
+
+    with running(Loop("loop", once, clock, share=0.25)) as loop:
+        eventually(lambda: loop.health().turns == 1)
+        clock.advance(0.29)
+        assert len(turns) == 1
+        clock.advance(0.02)
+        eventually(lambda: loop.health().turns == 2)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from msgspec.structs import replace
 
 from iris.controller.change import Change
+from iris.controller.transitions.naming import free_name
 from iris.domain.jobs import (
     After,
     Attempt,
@@ -110,7 +111,8 @@ def _accept(
 ) -> Job:
     if owner.parent and owner.parent not in change.tables.jobs:
         raise Conflict(f"job {owner.parent}, which submits it, has ended")
-    name = _unique_name(change, submission.spec.name, taken)
+    names = change.tables.names
+    name = free_name(submission.spec.name, lambda n: n in names or n in taken)
     taken.add(name)
     job = Job(
         uid=change.new_id("j"),
@@ -135,14 +137,6 @@ def _still_live(change: Change, spec: JobSpec) -> tuple[After, ...]:
                 f"job {first.job} ended at this moment", hint="Submit once more."
             )
     return spec.after
-
-
-def _unique_name(change: Change, wanted: str, taken: set[str]) -> str:
-    name, number = wanted, 1
-    while name in change.tables.names or name in taken:
-        number += 1
-        name = f"{wanted}-{number}"
-    return name
 
 
 def cancel(change: Change, job_uid: str, by: str, because: str) -> None:
