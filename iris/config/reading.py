@@ -24,6 +24,7 @@ from iris.errors import BadClusterFile
 
 MOST_BYTES = 200 * 1024  # packed, a file travels in an attribute of 256 KB
 _DEEPEST = 20  # the parser's own recursion has no bound
+_TOO_DEEP = f"more than {_DEEPEST} levels deep"
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 S = TypeVar("S", bound=msgspec.Struct)
@@ -51,7 +52,10 @@ def read_yaml(text: str, source: str) -> object:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line = f" line {mark.line + 1}:" if mark else ""
-        raise BadClusterFile(f"{source}:{line} {error.problem}") from error
+        words = str(error.problem)
+        if "nesting" in words:  # the parser's own bound: it reads ahead of ours
+            words = _TOO_DEEP
+        raise BadClusterFile(f"{source}:{line} {words}") from error
     except (yaml.YAMLError, ValueError) as error:
         words = " ".join(str(error).split())
         raise BadClusterFile(f"{source}: not YAML: {words}") from error
@@ -182,7 +186,7 @@ def _require_shallow(text: str, source: str) -> None:
         opens = isinstance(event, yaml.CollectionStartEvent)
         depth += opens - isinstance(event, yaml.CollectionEndEvent)
         if depth > _DEEPEST:
-            raise BadClusterFile(f"{source}: more than {_DEEPEST} levels deep")
+            raise BadClusterFile(f"{source}: {_TOO_DEEP}")
 
 
 def _require_unique_keys(root: Any, source: str) -> None:
