@@ -169,6 +169,3 @@ def _faults_of_numbers(spec: JobSpec) -> Iterable[str]:
     for name, value, least, most in bounds:
         if not least <= value <= most:
             yield f"spec.{name}: expected {least:g} to {most:g}, got {value:g}"
-
-
-_LOOKS = (_faults_of_words, _faults_of_stopping, _faults_of_numbers, _faults_of_sweep)
