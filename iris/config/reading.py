@@ -23,7 +23,7 @@ from iris.config.kinds import Kind, Refused
 from iris.errors import BadClusterFile
 
 MOST_BYTES = 200 * 1024  # packed, a file travels in an attribute of 256 KB
-_DEEPEST = 20  # the parser's own recursion has no bound
+_DEEPEST = 20  # the parser recurses; where it has a bound, that is a larger one
 _TOO_DEEP = f"more than {_DEEPEST} levels deep"
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from iris.errors import UsageError
+from iris.errors import BadClusterFile, UsageError
 from iris.operations.rehearsing import Emulator
 
 
@@ -17,8 +17,7 @@ def inject(emulator: Emulator, faults: list[dict[str, Any]]) -> tuple[int, ...]:
 
 def load_faults(file: str) -> list[dict[str, Any]]:
     """The faults of a file, found as given, then in examples/faults."""
-    import yaml
-
+    from iris.config.reading import read_yaml
     from iris.paths import examples_folder
 
     given = Path(file).expanduser()
@@ -28,8 +27,10 @@ def load_faults(file: str) -> list[dict[str, Any]]:
         known = ", ".join(p.name for p in sorted(places[1].parent.glob("*.yaml")))
         raise UsageError(f"{file}: no such file", hint=f"Examples: {known}.")
     try:
-        read = yaml.safe_load(path.read_text())
-    except (yaml.YAMLError, UnicodeDecodeError, OSError) as error:
+        read = read_yaml(path.read_text(encoding="utf-8"), str(path))
+    except BadClusterFile as error:
+        raise UsageError(error.message, error.hint) from error
+    except (UnicodeDecodeError, OSError) as error:
         words = " ".join(str(error).split())
         raise UsageError(f"{path}: not YAML: {words}") from error
     faults = read.get("faults") if isinstance(read, dict) else read

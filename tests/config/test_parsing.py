@@ -106,6 +106,8 @@ def test_a_group_takes_the_scale_down_delay_of_the_autoscaler():
         ("a: 1\n---\nb: 2\n", "line 2: "),
         ("!!python/object:os.system x", "line 1: could not determine"),
         ("[" * 50_000, "more than 20 levels deep"),
+        ("[" * 21 + "]" * 21, "more than 20 levels deep"),
+        ("[" * 20 + "]" * 20, "expected a mapping of keys to values, got a list"),
         ("a: &a [*a]", "a: unknown key"),
         ("x" * 300_000, "larger than"),
         ("name: mine\n", "the key 'provider' is missing"),

@@ -55,6 +55,14 @@ def test_a_fault_that_could_never_strike_is_refused_in_one_line(
     assert "\n" not in str(refused.value)
 
 
+def test_a_file_that_is_nested_without_end_is_refused_in_one_line(tmp_path):
+    file = tmp_path / "odd.yaml"
+    file.write_text("[" * 3000 + "]" * 3000)
+
+    with pytest.raises(UsageError, match="more than 20 levels deep"):
+        load_faults(file)
+
+
 @pytest.mark.parametrize("kind", FaultKind)
 def test_every_kind_may_be_planned_without_a_further_word(kind):
     assert Fault(kind).kind is kind

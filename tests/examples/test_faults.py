@@ -32,7 +32,9 @@ def test_a_fault_file_is_commented_and_says_how_it_is_rehearsed(file):
     assert f"--faults {file.name}" in file.read_text()
 
 
-@pytest.mark.parametrize("text", ["faults: many", "- 3", "a: [", "faults:"])
+@pytest.mark.parametrize(
+    "text", ["faults: many", "- 3", "a: [", "faults:", "[" * 3000 + "]" * 3000]
+)
 def test_a_file_that_plans_nothing_is_refused_in_one_line(tmp_path, text):
     file = tmp_path / "odd.yaml"
     file.write_text(text)
