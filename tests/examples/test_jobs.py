@@ -75,7 +75,7 @@ def test_a_training_that_is_preempted_twice_ends_with_the_same_weights(terminal)
 
 
 def start_training(terminal: Terminal, name: str) -> None:
-    """Some seconds of work: longer than two losses take to be seen and made."""
+    """Some seconds of work: longer than two looks at its log take."""
     folder = terminal.folder / "checkpoints" / name
     words = ("job.run", "--name", name, "--checkpoint-dir", str(folder))
     env = ("--env", "OPENBLAS_NUM_THREADS=1", "--env", "EPOCHS=4000")
@@ -94,12 +94,16 @@ def has_trained_since(terminal: Terminal, losses: int) -> bool:
 
 
 def take_the_slice_away(terminal: Terminal) -> None:
-    """As a cloud does: its machines are gone without a word."""
+    """As a cloud does: its machines, and all that ran there, are gone without a word."""
+    gone = []
     for process in psutil.process_iter():
         with suppress(psutil.Error):
             words = process.cmdline()
             if "iris.worker" in words and str(terminal.folder) in " ".join(words):
-                process.kill()
+                gone += [process, *process.children(recursive=True)]
+    for process in gone:
+        with suppress(psutil.Error):
+            process.kill()
 
 
 def test_the_demo_ends_with_nothing_left(tmp_path):
