@@ -94,7 +94,7 @@ def has_trained_since(terminal: Terminal, losses: int) -> bool:
 
 
 def take_the_slice_away(terminal: Terminal) -> None:
-    """As a cloud does: its machines, and all that ran there, are gone without a word."""
+    """As a cloud does: machines go without a word, and all that runs on them."""
     gone = []
     for process in psutil.process_iter():
         with suppress(psutil.Error):
