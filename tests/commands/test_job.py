@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import signal
+from typing import Any
 
-from tests.support.terminal import ROOT
+from tests.support.eventually import eventually
+from tests.support.terminal import ROOT, Terminal
 
 HELLO = ("--", "python", "examples/jobs/hello.py")
 SLEEP = ("--", "sleep", "1000")
@@ -53,6 +55,34 @@ def test_jobs_run_in_order_and_a_live_name_is_kept(running):
     assert "it waits for the success of job slow" in waits
     said = running.refused("job.wait", "next", status=1)
     assert "job next cancelled: job slow, after whose success it was to run" in said
+
+
+def test_a_job_submits_children_as_the_page_says_and_they_end_with_it(running):
+    page = (ROOT / "docs/jobs.md").read_text()
+    (program,) = (each.partition("```")[0] for each in page.split("```python\n")[1:])
+    endless = program.replace("print('evaluated')", "__import__('time').sleep(1000)")
+
+    parent = run_program(running, "parent", program)
+    running.ok("job.wait", "parent")
+    run_program(running, "endless", endless)
+    eventually(lambda: "running" in running.ok("job.status", "eval-2"), 30.0)
+    running.ok("job.cancel", "endless")
+
+    assert running.ok("job.logs", "eval").strip() == "evaluated"
+    assert status_of(running, "eval")["parent"] == parent["uid"]
+    assert "job eval-2 cancelled" in running.refused("job.wait", "eval-2", status=1)
+
+
+def run_program(running: Terminal, name: str, program: str) -> dict[str, Any]:
+    """The job, as it was accepted, that runs a program of Python."""
+    words = ("--no-bundle", "--name", name, "--json", "--", "python", "-c", program)
+    return json.loads(running.ok("job.run", *words))
+
+
+def status_of(running: Terminal, name: str) -> dict[str, Any]:
+    """A job as the API gives it."""
+    said = json.loads(running.ok("job.status", name, "--json"))
+    return said.get("job", said)
 
 
 def test_a_broken_job_file_is_one_line_and_submits_nothing(running):
