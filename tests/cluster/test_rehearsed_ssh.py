@@ -7,9 +7,12 @@ import subprocess
 
 import pytest
 
+from tests.support.canary import CANARY, files_with_it, places_of, processes_with_it
 from tests.support.eventually import eventually
 from tests.support.machine import processes_in
 from tests.support.terminal import Terminal
+
+SINGS = "echo ${#SHARED} letters; exec sleep 1000"
 
 
 @pytest.fixture(scope="module")
@@ -72,6 +75,23 @@ def test_openssh_takes_the_printed_settings(far, worker):
         assert ran.stdout == b"in\n", ran
 
 
+def test_a_secret_reaches_every_vm_of_a_slice_and_no_metadata_or_console(far):
+    far.environment["TOKEN"] = f"{CANARY}-of-a-cloud"
+    far.ok("secret.put", "SHARED=env:TOKEN")
+    job = ("--no-bundle", "--tpu", "v5litepod-16", "--secret", "SHARED", "--name", "s")
+    far.ok("job.run", *job, "--", "sh", "-c", SINGS)
+    eventually(lambda: far.ok("job.logs", "s").count("24 letters\n") == 4)
+
+    holders = files_with_it(far.folder)
+
+    assert processes_with_it() == []
+    assert places_of(holders) == {"secrets/cluster", "an attempt"}
+    assert len(holders) == 1 + 4
+    assert {p.stat().st_mode & 0o777 for p in holders} == {0o600}
+    far.ok("job.cancel", "s")
+    far.run("job.wait", "s")
+
+
 @pytest.mark.timeout(200)
 def test_a_state_disk_of_another_uid_stops_a_start_until_it_is_adopted(far):
     record = far.home / "clusters" / "iris-eu" / "record.json"
@@ -86,3 +106,4 @@ def test_a_state_disk_of_another_uid_stops_a_start_until_it_is_adopted(far):
     assert uid in adopted
     assert json.loads(record.read_text())["cluster_uid"] == uid
     assert "one" in far.ok("job.list")
+    assert "SHARED" in far.ok("secret.list")

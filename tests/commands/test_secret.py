@@ -5,16 +5,13 @@ from __future__ import annotations
 import json
 import signal
 import sqlite3
-from pathlib import Path
 
-import psutil
 import pytest
 
 from iris.processes import send
+from tests.support.canary import CANARY, files_with_it, places_of, processes_with_it
 from tests.support.eventually import eventually
 
-# put together here: this file travels in the bundle
-CANARY = "-".join(("canary", "4d2c6b"))
 PROOF = ("sh", "-c", 'test -n "$KEY$SHARED" && echo "got ${#KEY} and ${#SHARED}"')
 
 
@@ -65,17 +62,12 @@ def test_the_canary_is_in_nothing_but_its_own_files(running, keys):
     output = running.ok("job.logs", "sings")
 
     everything = [said, stays, output, *_answers(running)]
-    holders = _files_with_it(running.folder)
-    lines = [_words_of(process) for process in psutil.process_iter()]
+    holders = files_with_it(running.folder)
 
     assert output == f"got {len(CANARY) + 10} and {len(CANARY) + 15}\n"
     assert [text for text in everything if CANARY in text] == []
-    assert [line for line in lines if CANARY in line] == []
-    assert {f"{p.parent.parent.name}/{p.parent.name}" for p in holders} == {
-        "secrets/cluster",
-        "secrets/jobs",
-        *(f"attempts/{p.parent.name}" for p in holders if p.name == "secrets"),
-    }
+    assert processes_with_it() == []
+    assert places_of(holders) == {"secrets/cluster", "secrets/jobs", "an attempt"}
     assert {p.stat().st_mode & 0o777 for p in holders} == {0o600}
     _end(running, "sings-2")
 
@@ -92,7 +84,7 @@ def test_what_waits_has_its_secrets_after_the_controller_was_killed(running, key
     running.ok("job.wait", "later")
 
     assert running.ok("job.logs", "later") == f"got {len(CANARY) + 10} and 0\n"
-    eventually(lambda: _files_with_it(running.folder / "home", "-of-a-file") == [])
+    eventually(lambda: files_with_it(running.folder / "home", "-of-a-file") == [])
 
 
 def _answers(running):
@@ -110,18 +102,6 @@ def _answers(running):
     (database,) = running.folder.rglob("iris.db")
     with sqlite3.connect(database) as opened:
         yield "\n".join(opened.iterdump())
-
-
-def _files_with_it(folder: Path, more: str = ""):
-    found = [p for p in folder.rglob("*") if p.is_file() and not p.is_symlink()]
-    return [p for p in found if f"{CANARY}{more}".encode() in p.read_bytes()]
-
-
-def _words_of(process):
-    try:
-        return " ".join(process.cmdline())
-    except psutil.Error:
-        return ""
 
 
 def _controller(running):
