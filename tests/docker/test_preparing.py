@@ -13,6 +13,18 @@ from tests.support.eventually import eventually
 pytestmark = pytest.mark.docker
 
 
+@pytest.fixture
+def someones_image(engine, base):
+    """An image whose programs run as a user that it names."""
+    name, line = "iris-someones:1", "someone:x:4321:4321::/:/bin/sh"
+    add = ("sh", "-c", f"echo {line} >>/etc/passwd")
+    engine.try_("run", "--name", "iris-someone", base.name, *add)
+    engine.try_("commit", "--change", "USER someone", "iris-someone", name)
+    engine.try_("rm", "iris-someone")
+    yield name
+    engine.try_("image", "rm", name)
+
+
 def test_a_set_up_makes_what_later_containers_find(vm):
     tool = 'printf "#!/bin/sh\\necho made, $PHASE\\n" >"$IRIS_SETUP_DIR/bin/tool"'
     make = 'mkdir "$IRIS_SETUP_DIR/bin"; PHASE=$IRIS_PHASE'
@@ -50,6 +62,20 @@ def test_secrets_are_variables_that_the_engine_does_not_know(vm):
 
     assert "IRIS_ATTEMPT_UID" in inspected
     assert "canary" not in inspected
+    with vm.controller.lock:
+        del vm.controller.wanted["a-1"]
+    eventually(lambda: vm.containers() == [])
+
+
+def test_an_image_that_runs_as_a_user_of_its_own_owns_its_secrets(vm, someones_image):
+    vm.controller.secrets["a-1"] = {"KEY": "seven"}
+    told = ("sh", "-c", 'echo "$(id -un): ${#KEY} letters"; exec sleep 1000')
+    vm.controller.run("a-1", *told, secrets=("KEY",), image=someones_image)
+    eventually(lambda: "someone: 5 letters\n" in vm.controller.output("a-1"))
+
+    found = (vm.root / "attempts" / "a-1" / "secrets").stat()
+
+    assert (found.st_mode & 0o777, found.st_uid) == (0o600, 4321)
     with vm.controller.lock:
         del vm.controller.wanted["a-1"]
     eventually(lambda: vm.containers() == [])

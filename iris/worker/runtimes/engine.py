@@ -7,8 +7,10 @@ attempts are containers.
 from __future__ import annotations
 
 import contextlib
+import io
 import itertools
 import os
+import tarfile
 import threading
 import zlib
 from collections.abc import Iterator
@@ -181,13 +183,34 @@ class Engine:
             return False
         return True
 
-    def runs_as_us(self, image: str) -> bool:
-        """Are its programs run as the user that we are? Raises IrisError."""
+    def uid_in(self, image: str) -> int:
+        """As whom its programs run, by number. Raises IrisError."""
         if os.getuid():
-            return True  # we say so at the start
+            return os.getuid()  # we say so at the start
         with _told():
             user = self._api().inspect_image(image)["Config"].get("User") or "root"
-        return str(user).partition(":")[0] in ("root", "0")
+        name = str(user).partition(":")[0]
+        if name.isdigit():
+            return int(name)
+        return 0 if name == "root" else self._uid_of(name, image)
+
+    def _uid_of(self, name: str, image: str) -> int:
+        with _told():
+            api = self._api()
+            made = api.create_container(image=image, command=["true"])["Id"]
+            try:
+                blocks, _ = api.get_archive(made, "/etc/passwd")
+                archive = io.BytesIO(b"".join(blocks))
+            finally:
+                api.remove_container(made, force=True, v=True)
+        with tarfile.open(fileobj=archive) as files:
+            passwd = files.extractfile("passwd")
+            lines = passwd.read().decode(errors="replace") if passwd else ""
+        for line in lines.splitlines():
+            words = line.split(":")
+            if words[0] == name and len(words) > 2 and words[2].isdigit():
+                return int(words[2])
+        raise EngineFailed(f"image {image} runs as {name!r}, whom it does not have")
 
     def pull(self, image: str, login: dict[str, str] | None) -> None:
         """Fetch an image. Raises IrisError in the registry's words."""
