@@ -20,6 +20,7 @@ from iris.controller.transitions import (
     placing,
     reports,
     slices,
+    submitting,
     verdicts,
     workers,
 )
@@ -61,7 +62,7 @@ class State(Kernel):
         """
         limits = self.tuning.user_limits
         with self._change() as change:
-            return jobs.submit(change, submissions, Owner(user, parent), limits)
+            return submitting.submit(change, submissions, Owner(user, parent), limits)
 
     def cancel_job(self, job_uid: str, by: str, because: str = "") -> None:
         """Ask for a job's end. Raises NotThere once it has ended."""
