@@ -59,6 +59,7 @@ JOB = {"job": "The job, by its name or uid."}
         "after": "A job that has to succeed before this one begins; or more.",
         "after-any": "A job that has to end, however it does.",
         "same-name": "If one of the name is live: number, refuse, keep or replace it.",
+        "client-id": "Words of yours that make it one job however often it is run.",
         "file": "A job file: YAML with a key for each flag; flags go before it.",
         "each": "A .jsonl or .csv file: a task for each line, its fields as variables.",
         "bundle": "Take the working folder along: what git does not ignore.",
@@ -90,6 +91,7 @@ def run(
     setup: str = "",
     setup_timeout: str = "",
     same_name: str = "",
+    client_id: str = "",
     file: str = "",
     each: str = "",
     bundle: bool = True,
@@ -114,7 +116,8 @@ def run(
         return _show_outlook(jobs.foresee(session, wanted), as_json=json)
     folder = None if wanted.bundle is False else Path.cwd()
     job = jobs.submit(session, wanted, folder, tell)
-    said = f"job {job.name} accepted: {tasks_of(job.spec)}"
+    accepted = "was accepted before" if job.was_there else "accepted"
+    said = f"job {job.name} {accepted}: {tasks_of(job.spec)}"
     if not follow:
         return show(job, f"{said}; `inv job.logs {job.name} -f` follows", as_json=json)
     tell(said)

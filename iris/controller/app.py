@@ -118,13 +118,19 @@ class _Edge:
             return _NOBODY
         authorization = _authorization(request)
         if route.joins:
-            return self._gate.identify_joining(authorization)
-        caller = self._gate.identify(authorization)
-        if caller.role not in route.roles:
+            caller = self._gate.identify_joining(authorization)
+        else:
+            caller = self._gate.identify(authorization)
+        if caller.role not in route.roles and not route.joins:
             allowed = ", ".join(sorted(str(role) for role in route.roles))
             raise NotAllowed(
                 f"{route.method} {route.path} is for {allowed}; "
                 f"this token's role is {caller.role}"
+            )
+        if caller.job_uid and not route.for_jobs:
+            raise NotAllowed(
+                f"{route.method} {route.path} is not for the token of a job",
+                hint="It speaks for its job and the children of that alone.",
             )
         return caller
 

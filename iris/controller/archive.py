@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import lru_cache
+from itertools import islice
 from pathlib import Path
 from typing import TypeVar
 
@@ -22,6 +23,7 @@ S = TypeVar("S", bound=msgspec.Struct)
 Query = Select[bytes]
 
 _MOST_IN_ONE_QUERY = 1000  # values that one statement may carry
+_READ_AT_ONCE = 500  # rows of which few may be wanted
 
 
 class Archive:
@@ -41,7 +43,6 @@ class Archive:
             select(JOBS.c.body)
             .where(JOBS.c.ended_at > 0, JOBS.c.place < before)
             .order_by(JOBS.c.place.desc())
-            .limit(limit)
         )
         if wanted.state is not None:
             query = query.where(JOBS.c.state == wanted.state.value)
@@ -49,7 +50,9 @@ class Archive:
             query = query.where(JOBS.c.user == wanted.user)
         if wanted.name:
             query = query.where(JOBS.c.name == wanted.name)
-        return self._many(Job, query)
+        if wanted.family:
+            return self._of_family(query, wanted, limit)
+        return self._many(Job, query.limit(limit))
 
     def task_counts(self, job_uid: str) -> dict[TaskState, int]:
         """How many rows of tasks are in each state; counted once after the end."""
@@ -110,6 +113,18 @@ class Archive:
         with self._engine.connect() as connection:
             rows = connection.execute(query.group_by(state)).all()
         return tuple((TaskState(name), count) for name, count in rows)
+
+    def _of_family(
+        self, query: Query, wanted: JobFilter, limit: int
+    ) -> tuple[Job, ...]:
+        """No column says whose child a job is; none was there before its parent."""
+        born = select(JOBS.c.place).where(JOBS.c.uid == wanted.family)
+        query = query.where(JOBS.c.place > born.scalar_subquery())
+        decode = msgspec.msgpack.Decoder(Job).decode
+        with self._engine.connect() as connection:
+            bodies = connection.execute(query).yield_per(_READ_AT_ONCE).scalars()
+            found = (job for body in bodies if wanted.has(job := decode(body)))
+            return tuple(islice(found, limit))
 
     def _one(self, kind: type[S], query: Query) -> S | None:
         with self._engine.connect() as connection:

@@ -19,6 +19,15 @@ class JobFilter(msgspec.Struct, frozen=True):
     state: JobState | None = None
     user: str = ""
     name: str = ""
+    family: str = ""  # uid of a live job: itself and its children
+
+    def has(self, job: Job) -> bool:
+        """Is a job of the user, name and family that are asked for?"""
+        return (
+            self.user in ("", job.user)
+            and self.name in ("", job.name)
+            and self.family in ("", job.uid, job.parent)
+        )
 
 
 class EventFilter(msgspec.Struct, frozen=True):

@@ -186,7 +186,7 @@ def _live_view(tables: Tables, job_uid: str) -> JobView:
 
 
 def _is_wanted(tables: Tables, job: Job, wanted: JobFilter) -> bool:
-    if wanted.user not in ("", job.user) or wanted.name not in ("", job.name):
+    if not wanted.has(job):
         return False
     if wanted.state is None:
         return True

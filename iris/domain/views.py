@@ -41,6 +41,7 @@ class JobView(msgspec.Struct, frozen=True):
     parent: str = ""  # uid of the job that submitted it
     blamed_task: int = -1  # the one whose failure made it fail, -1 without one
     blamed_attempt: int = -1  # the attempt at it that was the cause
+    was_there: bool = False  # the submission made no new job; said to who submits
 
 
 class TaskView(msgspec.Struct, frozen=True):

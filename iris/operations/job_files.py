@@ -22,6 +22,7 @@ JOB_NAME = Text(
     r"[a-z0-9][-a-z0-9_.]{0,62}", "at most 63 of a-z, 0-9, -, _ and ., no sign first"
 )
 VARIABLE = Text(r"[A-Za-z_][A-Za-z0-9_]*", "names of letters, digits and _")
+CLIENT_ID = Text(r"[\x21-\x7e]{1,128}", "1 to 128 visible ASCII characters")
 STOP_SIGNAL = Text("|".join(STOP_SIGNALS), f"one of {', '.join(STOP_SIGNALS)}")
 VALUE = Text(r"[^\x00]*", "text (a number, true or false in quotes)")
 
@@ -73,6 +74,7 @@ class JobFile(msgspec.Struct, frozen=True):
     after: Annotated[tuple[str, ...], Many(LINE)] = ()
     after_any: Annotated[tuple[str, ...], Many(LINE)] = ()
     same_name: Annotated[SameName | None, OneOf(SameName)] = None
+    client_id: Annotated[str, CLIENT_ID] = ""
     bundle: Annotated[bool | None, Flag()] = None
 
 

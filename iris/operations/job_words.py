@@ -61,6 +61,7 @@ class Wanted(msgspec.Struct, frozen=True):
     after: tuple[str, ...] = ()
     after_any: tuple[str, ...] = ()
     same_name: str = ""
+    client_id: str = ""  # of the submission: a second one with it makes no job
     setup: str = ""  # a line for the shell
     setup_timeout: str = ""
     secret: tuple[str, ...] = ()  # NAME, NAME=env:VARIABLE or NAME=file:PATH

@@ -48,10 +48,10 @@ def foresee(session: Session, wanted: Wanted) -> Outlook:
 
 
 def submit(session: Session, wanted: Wanted, folder: Path | None, say: Say) -> JobView:
-    """Accept a job; `folder` travels along as its bundle, if one is given."""
+    """Accept a job, or find the one that was; `folder` is its bundle, if given."""
     spec = make_spec(wanted)
     secrets = read_secrets(wanted.secret)
-    client_id = uuid.uuid4().hex
+    client_id = wanted.client_id or uuid.uuid4().hex
     with session.controller() as client:
         if folder is not None:
             require_outside(folder, wanted.secret)

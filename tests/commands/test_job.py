@@ -103,6 +103,19 @@ def test_a_taken_name_gets_a_number(running):
         assert json.loads(said)["name"] == expected
 
 
+def test_a_job_that_is_run_twice_under_one_client_id_is_one(running):
+    words = ("job.run", "--no-bundle", "--client-id", "nightly", "--name", "once")
+
+    first = running.ok(*words, "--", "true")
+    again = running.ok(*words, "--follow", "--json", "--", "true")
+    other = running.refused(*words, "--", "false", status=1)
+
+    assert first.startswith("job once accepted: 1 task;")
+    assert json.loads(again)["name"] == "once"
+    assert "client id nightly is that of job once" in other
+    assert "differs in spec.command" in other
+
+
 def test_a_failed_job_exits_1_and_names_the_attempt(running):
     ran = running.run(
         *("job.run", "--no-bundle", "--name", "bad", "--follow", "--"),

@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
+from iris.controller.api.every import EVERY_ROUTE
 from iris.controller.tokens import job_token
 from iris.domain.access import Role
 from iris.domain.states import JobState
 from tests.support.desk import Desk
 from tests.support.fleet import CPU, Fleet, ended
+
+# All that the token of a job is good for, about itself and its children.
+FOR_JOBS = {
+    *("GET /v1/jobs", "POST /v1/jobs", "POST /v1/jobs:batch"),
+    *("GET /v1/jobs/{job}", "POST /v1/jobs/{job}:cancel", "GET /v1/jobs/{job}/why"),
+    *("GET /v1/jobs/{job}/tasks", "GET /v1/jobs/{job}/tasks/{index}/attempts"),
+    *("GET /v1/jobs/{job}/log", "GET /v1/jobs/{job}/log:stream"),
+    *("GET /v1/events", "GET /v1/events:stream"),
+    *("HEAD /v1/bundles/{sha256}", "PUT /v1/bundles/{sha256}"),
+}
 
 
 def test_what_a_jobs_task_submits_is_its_child_and_of_its_user(desk: Desk):
@@ -29,6 +42,100 @@ def test_the_token_of_a_job_speaks_for_its_children_alone(desk: Desk):
 
     assert (refused.status_code, allowed.status_code) == (403, 200)
     assert "no child" in refused.json["detail"]
+
+
+def test_the_token_of_a_job_opens_no_other_route(desk: Desk):
+    _, token = _running_parent(desk)
+    opened = set()
+    for route in EVERY_ROUTE:
+        path = re.sub(r"{\w+}", "none", route.path)
+        answer = desk.ask(route.method, path + "?no=1", b"{not json", token)
+        if answer.status_code != 403:
+            opened.add(f"{route.method} {route.path}")
+
+    assert opened - {"GET /health"} == FOR_JOBS
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["", "/tasks", "/tasks/0/attempts", "/why", "/log", "/log:stream"],
+)
+def test_the_token_of_a_job_reads_nothing_of_a_job_that_is_no_child(desk: Desk, path):
+    _, token = _running_parent(desk)
+    desk.submit(desk.token(Role.USER, "ann"), name="other")
+
+    answer = desk.ask("GET", f"/v1/jobs/other{path}", token=token)
+
+    assert answer.status_code == 403
+    assert answer.json["detail"] == "job other is no child of the job that asks"
+
+
+def test_the_token_of_a_job_lists_itself_and_its_children_alone(desk: Desk):
+    (worker,) = desk.boot()
+    ann = desk.token(Role.USER, "ann")
+    desk.submit(ann, name="before")
+    _, token = _running_parent(desk)
+    over = desk.submit(token, name="over")
+    worker.beat(ended(desk.place(over, worker)))
+    desk.submit(token, name="child")
+    done = desk.submit(ann, name="done")
+    desk.ask("POST", f"/v1/jobs/{done.uid}:cancel", {})
+
+    pages = [
+        desk.ask("GET", f"/v1/jobs?limit=2&page={page}", token=token).json
+        for page in (
+            "",
+            desk.ask("GET", "/v1/jobs?limit=2", token=token).json["next_page"],
+        )
+    ]
+
+    names = [[job["name"] for job in page["items"]] for page in pages]
+    assert names == [["child", "over"], ["parent"]]
+
+
+def test_the_token_of_a_job_sees_events_of_its_family_alone(desk: Desk):
+    parent, token = _running_parent(desk)
+    other = desk.submit(desk.token(Role.USER, "ann"), name="other")
+    child = desk.submit(token, name="child")
+
+    def seen(query):
+        answer = desk.ask("GET", f"/v1/events{query}", token=token)
+        return answer.status_code, {e["job"] for e in answer.json.get("items", ())}
+
+    assert seen("") == (200, {parent.name})
+    assert seen(f"?job={child.uid}") == (200, {child.name})
+    assert seen(f"?job={other.uid}") == (403, set())
+    assert seen("?slice=any") == (200, set())
+
+
+def test_a_job_neither_replaces_nor_keeps_nor_follows_what_is_no_child(desk: Desk):
+    _, token = _running_parent(desk)
+    other = desk.submit(desk.token(Role.USER, "ann"), name="other")
+    body = {"client_id": "c", "spec": {"command": ["true"], "name": "other"}}
+
+    answers = [
+        desk.ask("POST", "/v1/jobs", body | {"spec": body["spec"] | more}, token)
+        for more in (
+            {"same_name": "replace"},
+            {"same_name": "keep"},
+            {"after": [{"job": "other"}]},
+        )
+    ]
+
+    assert [each.status_code for each in answers] == [409, 409, 403]
+    assert desk.ask("GET", f"/v1/jobs/{other.uid}").json["state"] == "pending"
+
+
+def test_a_batch_with_the_client_id_of_no_child_is_refused_as_a_whole(desk: Desk):
+    _, token = _running_parent(desk)
+    spec = {"command": ["true"], "name": "job"}
+    desk.ask("POST", "/v1/jobs", {"client_id": "theirs", "spec": spec})
+    batch = [{"client_id": each, "spec": spec} for each in ("new", "theirs")]
+
+    refused = desk.ask("POST", "/v1/jobs:batch", {"submissions": batch}, token)
+
+    assert refused.status_code == 403
+    assert len(desk.ask("GET", "/v1/jobs").json["items"]) == 2
 
 
 @pytest.mark.parametrize("damage", ["no such job", "forged", "empty"])

@@ -33,6 +33,7 @@ scheduling_timeout: 10m
 after: [data]
 after_any: [other]
 same_name: replace
+client_id: nightly-7
 bundle: false
 """
 
@@ -65,6 +66,7 @@ def test_a_job_file_says_what_flags_say(tmp_path):
         after=("data",),
         after_any=("other",),
         same_name="replace",
+        client_id="nightly-7",
         bundle=False,
     )
 

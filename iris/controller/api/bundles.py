@@ -21,9 +21,11 @@ MAY_READ = frozenset({Role.OPERATOR, Role.USER, Role.WORKER})
 routes = Routes()
 
 
-@routes.add("HEAD", "/v1/bundles/{sha256}", roles=MAY_READ, media=Media.BYTES)
 @routes.add(
     *("GET", "/v1/bundles/{sha256}"), roles=MAY_READ, answer=bytes, media=Media.BYTES
+)
+@routes.add(  # declared before GET, whose rule would take HEAD as well
+    *("HEAD", "/v1/bundles/{sha256}"), roles=MAY_READ, for_jobs=True, media=Media.BYTES
 )
 def get_bundle(call: Call[None, NoQuery]) -> Path:
     """A bundle's bytes."""
@@ -33,6 +35,7 @@ def get_bundle(call: Call[None, NoQuery]) -> Path:
 @routes.add(
     *("PUT", "/v1/bundles/{sha256}"),
     roles=USERS,
+    for_jobs=True,
     body=bytes,
     most_bytes=MOST_BYTES,
     answer=BundleKept,

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import msgspec
 
+from iris.controller.api.jobs import known_job
 from iris.controller.api.query import cursor_from, limited
 from iris.controller.api.route import READERS, Call, Media, Routes, Service
 from iris.controller.history import EventFilter
-from iris.controller.parts import Parts
 from iris.controller.streams import stream_events
 from iris.domain.events import Event
 from iris.domain.pages import Page
@@ -35,11 +36,20 @@ class FollowEventsQuery(msgspec.Struct, frozen=True):
     slice: str = ""
 
 
-@routes.add("GET", "/v1/events", roles=READERS, query=EventsQuery, answer=Page[Event])
+@routes.add(
+    *("GET", "/v1/events"),
+    roles=READERS,
+    for_jobs=True,
+    query=EventsQuery,
+    answer=Page[Event],
+)
 def list_events(call: Call[None, EventsQuery]) -> Page[Event]:
-    """Events behind a sequence number, in order; `next_page` is the next `after`."""
+    """Events behind a sequence number, in order; `next_page` is the next `after`.
+
+    Where a job's token names no job, those of that job.
+    """
     query, parts = call.query, call.parts
-    wanted, limit = _wanted(parts, query.job, query.slice), limited(query.limit)
+    wanted, limit = _wanted(call, query.job, query.slice), limited(query.limit)
     after = cursor_from(query.after)
     parts.state.wait_durable()
     if query.newest:
@@ -52,6 +62,7 @@ def list_events(call: Call[None, EventsQuery]) -> Page[Event]:
 @routes.add(
     *("GET", "/v1/events:stream"),
     roles=READERS,
+    for_jobs=True,
     query=FollowEventsQuery,
     answer=Event,
     media=Media.EVENTS,
@@ -60,9 +71,11 @@ def list_events(call: Call[None, EventsQuery]) -> Page[Event]:
 def follow_events(call: Call[None, FollowEventsQuery]) -> Iterator[bytes]:
     """Events behind a sequence number, then each new one as it happens."""
     query, parts = call.query, call.parts
-    wanted = _wanted(parts, query.job, query.slice)
+    wanted = _wanted(call, query.job, query.slice)
     return stream_events(parts, wanted, cursor_from(query.after), call.has_gone)
 
 
-def _wanted(parts: Parts, job: str, slice_name: str) -> EventFilter:
-    return EventFilter(parts.jobs.find(job).uid if job else "", slice_name)
+def _wanted(call: Call[Any, Any], job: str, slice_name: str) -> EventFilter:
+    named = job or call.caller.job_uid
+    uid = known_job(call.parts, call.caller, named).uid if named else ""
+    return EventFilter(uid, slice_name)

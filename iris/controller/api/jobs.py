@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 from msgspec.structs import replace
 
@@ -11,6 +13,7 @@ from iris.controller.api.route import MIB, READERS, USERS, Call, NoQuery, Routes
 from iris.controller.auth import Caller
 from iris.controller.history import JobFilter
 from iris.controller.parts import Parts
+from iris.controller.transitions.submitting import require_same
 from iris.controller.views import NEWEST
 from iris.domain.access import Role
 from iris.domain.jobs import After, AfterEnd, Job
@@ -45,6 +48,7 @@ class TasksQuery(msgspec.Struct, frozen=True):
 @routes.add(
     *("POST", "/v1/jobs"),
     roles=USERS,
+    for_jobs=True,
     body=Submission,
     most_bytes=64 * MIB,
     answer=JobView,
@@ -52,12 +56,13 @@ class TasksQuery(msgspec.Struct, frozen=True):
 )
 def submit(call: Call[Submission, NoQuery]) -> JobView:
     """Accept a job; the same client id again gives the same job."""
-    return _accept(call.parts, call.caller, (call.body,))[0]
+    return _accept(call, (call.body,))[0]
 
 
 @routes.add(
     *("POST", "/v1/jobs:batch"),
     roles=USERS,
+    for_jobs=True,
     body=SubmissionBatch,
     most_bytes=64 * MIB,
     answer=JobBatch,
@@ -67,29 +72,36 @@ def submit_batch(call: Call[SubmissionBatch, NoQuery]) -> JobBatch:
     """Accept many jobs in one transition: all of them or none."""
     if len(call.body.submissions) > MOST_IN_A_BATCH:
         raise JobRefused(f"submissions: expected at most {MOST_IN_A_BATCH}")
-    return JobBatch(_accept(call.parts, call.caller, call.body.submissions))
+    return JobBatch(_accept(call, call.body.submissions))
 
 
-@routes.add("GET", "/v1/jobs", roles=READERS, query=JobsQuery, answer=Page[JobView])
+@routes.add(
+    *("GET", "/v1/jobs"),
+    roles=READERS,
+    for_jobs=True,
+    query=JobsQuery,
+    answer=Page[JobView],
+)
 def list_jobs(call: Call[None, JobsQuery]) -> Page[JobView]:
-    """Jobs, the newest first."""
-    query = call.query
-    wanted = JobFilter(query.state, query.user, query.name)
+    """Jobs, the newest first; for a job's token itself and its children."""
+    query, family = call.query, call.caller.job_uid
+    wanted = JobFilter(query.state, query.user, query.name, family)
     before = page_number(query.page, NEWEST)
     page = call.parts.jobs.page(wanted, before, limited(query.limit))
     return Page(tuple(_shown(v, call.caller) for v in page.items), page.next_page)
 
 
-@routes.add("GET", "/v1/jobs/{job}", roles=READERS, answer=JobView)
+@routes.add("GET", "/v1/jobs/{job}", roles=READERS, for_jobs=True, answer=JobView)
 def get_job(call: Call[None, NoQuery]) -> JobView:
     """One job, by name or uid."""
-    jobs = call.parts.jobs
-    return _shown(jobs.view(jobs.find(call.params["job"])), call.caller)
+    job = known_job(call.parts, call.caller, call.params["job"])
+    return _shown(call.parts.jobs.view(job), call.caller)
 
 
 @routes.add(
     *("POST", "/v1/jobs/{job}:cancel"),
     roles=USERS,
+    for_jobs=True,
     body=CancelRequest,
     body_optional=True,
     answer=JobView,
@@ -109,12 +121,13 @@ def cancel(call: Call[CancelRequest, NoQuery]) -> JobView:
 @routes.add(
     *("GET", "/v1/jobs/{job}/tasks"),
     roles=READERS,
+    for_jobs=True,
     query=TasksQuery,
     answer=Page[TaskView],
 )
 def list_tasks(call: Call[None, TasksQuery]) -> Page[TaskView]:
     """A job's tasks, in order of index."""
-    job = call.parts.jobs.find(call.params["job"])
+    job = known_job(call.parts, call.caller, call.params["job"])
     first = page_number(call.query.page, 0)
     limit = limited(call.query.limit)
     page = call.parts.jobs.tasks(job, call.query.state, first, limit)
@@ -127,61 +140,78 @@ def list_tasks(call: Call[None, TasksQuery]) -> Page[TaskView]:
 @routes.add(
     *("GET", "/v1/jobs/{job}/tasks/{index}/attempts"),
     roles=READERS,
+    for_jobs=True,
     answer=Page[AttemptView],
 )
 def list_attempts(call: Call[None, NoQuery]) -> Page[AttemptView]:
     """Every attempt at a task, the first one first."""
-    job = call.parts.jobs.find(call.params["job"])
+    job = known_job(call.parts, call.caller, call.params["job"])
     return call.parts.jobs.attempts(job, page_number(call.params["index"], 0))
 
 
-@routes.add("GET", "/v1/jobs/{job}/why", roles=READERS, answer=Explanation)
+@routes.add(
+    *("GET", "/v1/jobs/{job}/why"), roles=READERS, for_jobs=True, answer=Explanation
+)
 def why(call: Call[None, NoQuery]) -> Explanation:
     """Why a job stands where it stands, what happens next, what would unblock it."""
-    return call.parts.jobs.explain(call.parts.jobs.find(call.params["job"]))
+    job = known_job(call.parts, call.caller, call.params["job"])
+    return call.parts.jobs.explain(job)
 
 
-def own_job(parts: Parts, caller: Caller, name: str) -> Job:
-    """A job that the caller may act on. Raises NotThere and NotAllowed."""
+def known_job(parts: Parts, caller: Caller, name: str) -> Job:
+    """A job that the caller may know of. Raises NotThere and NotAllowed."""
     job = parts.jobs.find(name)
-    if caller.role is Role.USER and job.user != caller.user:
-        raise NotAllowed(f"job {job.name} belongs to {job.user}, not to {caller.user}")
     if caller.job_uid not in ("", job.uid, job.parent):
         raise NotAllowed(f"job {job.name} is no child of the job that asks")
     return job
 
 
+def own_job(parts: Parts, caller: Caller, name: str) -> Job:
+    """A job that the caller may act on. Raises NotThere and NotAllowed."""
+    job = known_job(parts, caller, name)
+    if caller.role is Role.USER and job.user != caller.user:
+        raise NotAllowed(f"job {job.name} belongs to {job.user}, not to {caller.user}")
+    return job
+
+
 def _accept(
-    parts: Parts, caller: Caller, submissions: tuple[Submission, ...]
+    call: Call[Any, Any], submissions: tuple[Submission, ...]
 ) -> tuple[JobView, ...]:
+    """New jobs, or those that were there: all of them or none."""
+    parts, caller = call.parts, call.caller
     with parts.state.reading() as tables:
         groups = tuple(tables.groups.values())
     admitted = [
-        _in_order(parts, admit(each, groups, parts.bundles.has, parts.runtime))
+        _in_order(call, admit(each, groups, parts.bundles.has, parts.runtime))
         for each in submissions
     ]
+    before = parts.state.seq
     with parts.secrets.keeping(admitted) as kept:
         uids = parts.state.submit(kept, caller.user, caller.job_uid)
-    return tuple(parts.jobs.view(own_job(parts, caller, uid)) for uid in uids)
+    jobs = [own_job(parts, caller, uid) for uid in uids]
+    return tuple(
+        replace(parts.jobs.view(job), was_there=job.order <= before) for job in jobs
+    )
 
 
-def _in_order(parts: Parts, submission: Submission) -> Submission:
+def _in_order(call: Call[Any, Any], submission: Submission) -> Submission:
     """With the uids of the jobs that have to end first, without those that have.
 
     What a job runs after was accepted before it, so that no cycle can be.
     """
-    spec = submission.spec
+    parts, spec = call.parts, submission.spec
     with parts.state.reading() as tables:
-        is_known = submission.client_id in tables.client_ids
-    if is_known or not spec.after:
+        known = tables.client_ids.get(submission.client_id)
+    if known is not None:
+        require_same(own_job(parts, call.caller, known), submission)
         return submission
-    firsts = [each for asked in spec.after if (each := _first(parts, asked))]
+    firsts = [each for asked in spec.after if (each := _first(call, asked))]
     return replace(submission, spec=replace(spec, after=tuple(firsts)))
 
 
-def _first(parts: Parts, asked: After) -> After | None:
+def _first(call: Call[Any, Any], asked: After) -> After | None:
     try:
-        job = parts.jobs.find(asked.job)
+        job = known_job(call.parts, call.caller, asked.job)
     except NotThere as error:
         words = f"spec.after: there is no job {asked.job[:80]!r}"
         raise JobRefused(words, hint="It has to be submitted first.") from error

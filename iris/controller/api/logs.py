@@ -52,7 +52,11 @@ class TailQuery(msgspec.Struct, frozen=True):
 
 
 @routes.add(
-    *("GET", "/v1/jobs/{job}/log"), roles=READERS, query=LogQuery, answer=LogPage
+    *("GET", "/v1/jobs/{job}/log"),
+    roles=READERS,
+    for_jobs=True,
+    query=LogQuery,
+    answer=LogPage,
 )
 def get_log(call: Call[None, LogQuery]) -> LogPage:
     """A job's output from a cursor on; complete once nothing will follow."""
@@ -72,6 +76,7 @@ def get_log(call: Call[None, LogQuery]) -> LogPage:
 @routes.add(
     *("GET", "/v1/jobs/{job}/log:stream"),
     roles=READERS,
+    for_jobs=True,
     query=FollowLogQuery,
     answer=LogLine,
     media=Media.EVENTS,

@@ -68,6 +68,7 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
     function: Callable[[Call[Any, Any]], object]
     roles: frozenset[Role]
     joins: bool = False  # do join tokens open it?
+    for_jobs: bool = False  # does a job's token, for itself and its children?
     body: Any = None  # the type of the body; bytes for anything
     body_optional: bool = False
     most_bytes: int = MIB  # of the body

@@ -13,8 +13,9 @@ from iris.domain.jobs import After, Job, JobSpec, Owner, SameName
 from iris.domain.resources import UserLimits
 from iris.domain.states import TaskState
 from iris.domain.views import Submission
-from iris.errors import Conflict, JobRefused
+from iris.errors import Conflict, JobRefused, NotThere
 from iris.planning.limits import never_allowed
+from iris.planning.repeats import difference
 
 
 def submit(
@@ -33,10 +34,30 @@ def submit(
         if uid is None:
             uid = _take(change, submission, owner, taken)
             known[client_id] = uid
+        else:
+            _require_same(change, uid, submission)
         uids.append(uid)
     if limits != UserLimits():
         _require_within(change, owner.user, limits)
     return tuple(uids)
+
+
+def require_same(job: Job, submission: Submission) -> None:
+    """Refuse another job under the client id of one that was accepted."""
+    differs = difference(job, submission.spec)
+    if job.client_id == submission.client_id and differs:
+        raise Conflict(
+            f"client id {job.client_id} is that of job {job.name}, and this one "
+            f"differs in {differs}",
+            hint="Another job wants another client id.",
+        )
+
+
+def _require_same(change: Change, uid: str, submission: Submission) -> None:
+    try:
+        require_same(change.job(uid), submission)
+    except NotThere:
+        return  # it has ended: who submits has seen to it
 
 
 def _require_within(change: Change, user: str, limits: UserLimits) -> None:
@@ -69,7 +90,9 @@ def _take(change: Change, submission: Submission, owner: Owner, taken: set[str])
     live = None if policy is SameName.NUMBER else _live_namesake(change, name)
     if live is None:
         return _accept(change, submission, owner, taken).uid
-    if policy is SameName.REFUSE or live.user != owner.user:
+    # a job that submits others speaks for its children alone
+    is_own = live.user == owner.user and owner.parent in ("", live.parent)
+    if policy is SameName.REFUSE or not is_own:
         raise Conflict(
             f"job {live.name} of {live.user} is live, and same_name is {policy}",
             hint="Another name, or another same_name, or wait until it has ended.",

@@ -1,0 +1,90 @@
+"""One client id is one job, and never two different ones."""
+
+from __future__ import annotations
+
+import pytest
+
+from iris.domain.jobs import After, Job, JobSpec
+from iris.errors import Conflict
+from iris.planning.repeats import difference
+from tests.support.desk import Desk
+from tests.support.fleet import Fleet, ended
+
+
+def submission(client_id: str = "nightly", **spec: object) -> dict[str, object]:
+    """A job of `true` as it is posted."""
+    return {"client_id": client_id, "spec": {"command": ["true"], "name": "job"} | spec}
+
+
+def test_a_job_that_is_submitted_again_is_said_to_have_been_there(desk: Desk):
+    first = desk.ask("POST", "/v1/jobs", submission()).json
+    again = desk.ask("POST", "/v1/jobs", submission()).json
+
+    assert (first["was_there"], again["was_there"]) == (False, True)
+    assert first["uid"] == again["uid"]
+
+
+def test_a_live_job_that_is_kept_by_its_name_is_said_to_have_been_there(desk: Desk):
+    desk.ask("POST", "/v1/jobs", submission())
+    kept = desk.ask("POST", "/v1/jobs", submission("other", same_name="keep")).json
+
+    assert kept["was_there"]
+
+
+def test_the_same_job_is_found_after_its_end_and_when_its_firsts_have_ended(desk: Desk):
+    (worker,) = desk.boot()
+    first = desk.submit(name="first")
+    body = submission(after=[{"job": "first"}])
+    accepted = desk.ask("POST", "/v1/jobs", body).json
+    worker.beat(ended(desk.place(first, worker)))
+    waiting = desk.ask("POST", "/v1/jobs", body).json
+    desk.ask("POST", f"/v1/jobs/{accepted['uid']}:cancel", {})
+
+    over = desk.ask("POST", "/v1/jobs", body).json
+
+    assert {waiting["uid"], over["uid"]} == {accepted["uid"]}
+    assert (over["state"], over["was_there"]) == ("cancelled", True)
+
+
+@pytest.mark.parametrize("has_ended", [False, True])
+def test_another_job_under_a_known_client_id_is_refused(desk: Desk, has_ended):
+    accepted = desk.ask("POST", "/v1/jobs", submission()).json
+    if has_ended:
+        desk.ask("POST", f"/v1/jobs/{accepted['uid']}:cancel", {})
+
+    refused = desk.ask("POST", "/v1/jobs", submission(tasks=2, env={"A": "b"}))
+
+    assert (refused.status_code, refused.json["code"]) == (409, "conflict")
+    assert refused.json["detail"] == (
+        "client id nightly is that of job job, and this one differs in spec.tasks, "
+        "spec.env"
+    )
+
+
+def test_a_batch_that_says_two_things_under_one_client_id_is_refused_whole(desk: Desk):
+    batch = [submission(), submission(tasks=2)]
+
+    refused = desk.ask("POST", "/v1/jobs:batch", {"submissions": batch})
+
+    assert refused.status_code == 409
+    assert desk.ask("GET", "/v1/jobs").json["items"] == []
+
+
+def test_two_that_submit_at_once_under_one_client_id_are_told_apart():
+    """Both were looked at before either was there."""
+    fleet = Fleet()
+    fleet.submit(client_id="once")
+
+    with pytest.raises(Conflict, match=r"differs in spec\.tasks"):
+        fleet.submit(tasks=2, client_id="once")
+
+
+def test_what_the_controller_filled_in_makes_no_difference():
+    spec = JobSpec(("true",), name="job", after=(After("a"),), secrets=("S",))
+    filled = JobSpec(("true",), name="job-2", secrets=("S",), secrets_key="k")
+    job = Job("j", filled, "ada", "c", 0.0, 1, asked_name="job")
+
+    assert difference(job, spec) == ""
+    assert difference(job, JobSpec(("false",), name="x")) == (
+        "spec.command, spec.name, spec.secrets"
+    )
