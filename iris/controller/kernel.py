@@ -18,6 +18,7 @@ from iris.controller.tokens import derived
 from iris.controller.transitions.settling import settle_jobs
 from iris.domain.fleet import ScaleGroup, Worker
 from iris.domain.resources import UserLimits
+from iris.domain.states import ATTEMPT_ENDED
 from iris.planning.snapshot import MOST_LATE, Gang, Snapshot, WorkerLoad
 
 DEAF_AFTER = 3  # nudges of which none arrived
@@ -86,6 +87,12 @@ class Kernel:
         """The tables under the lock: read quickly, copy out."""
         with self._lock:
             yield self._tables
+
+    def is_live(self, attempt_uid: str) -> bool:
+        """Is the attempt known, and not seen to have ended?"""
+        with self._lock:
+            attempt = self._tables.attempts.get(attempt_uid)
+            return attempt is not None and attempt.state not in ATTEMPT_ENDED
 
     def snapshot(self) -> Snapshot:
         """All that is known now, frozen."""

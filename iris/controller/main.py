@@ -34,6 +34,7 @@ from iris.controller.logs import LogStore
 from iris.controller.loop import Loop
 from iris.controller.metrics import LoopNumbers, Metrics, StateNumbers
 from iris.controller.nudges import Nudger
+from iris.controller.output_store import OutputStore
 from iris.controller.parts import Parts
 from iris.controller.scheduling import Scheduling
 from iris.controller.secret_store import SecretStore
@@ -174,6 +175,7 @@ class Controller:
             state=self._state,
             history=self._archive,
             logs=LogStore(state / "logs"),
+            outputs=OutputStore(state / "outputs", self._state.is_live),
             bundles=BundleStore(state / "bundles"),
             secrets=SecretStore(state / "secrets", self._state),
             metrics=Metrics(),
@@ -193,6 +195,7 @@ class Controller:
             lambda _: self._autoscaler.wake(),
             self._parts.bell.ring,
             self._parts.secrets.drop_ended,
+            self._parts.outputs.drop_ended,
             wake_readers(self._parts),
             tell,
         )

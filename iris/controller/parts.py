@@ -14,6 +14,7 @@ from iris.controller.bundle_store import BundleStore
 from iris.controller.history import History
 from iris.controller.logs import LogStore
 from iris.controller.metrics import Metrics
+from iris.controller.output_store import OutputStore
 from iris.controller.places import REQUESTS, STREAMS, Places
 from iris.controller.secret_store import SecretStore
 from iris.controller.state import State
@@ -37,6 +38,7 @@ class Parts:
     state: State
     history: History
     logs: LogStore
+    outputs: OutputStore
     bundles: BundleStore
     secrets: SecretStore
     metrics: Metrics

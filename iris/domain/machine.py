@@ -7,6 +7,7 @@ import msgspec
 from iris.domain.resources import Resources
 
 CACHE_BYTES = 20 * 10**9
+OUTPUT_BYTES = 10**9  # of one attempt, before they are packed
 
 
 class VmMetadata(msgspec.Struct, frozen=True):

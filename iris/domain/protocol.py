@@ -142,6 +142,27 @@ class LogBatchAnswer(msgspec.Struct, frozen=True):
     have: dict[str, int]
 
 
+class OutputsOffer(msgspec.Struct, frozen=True):
+    """The outputs of an attempt that has ended, packed; or why there are none."""
+
+    size_bytes: int = 0  # of the packed file
+    sha256: str = ""
+    files: int = 0
+    left_out: tuple[str, ...] = ()  # what could not be packed, each with its reason
+    missing: str = ""  # why they were not collected
+
+
+# of the packed file that travel at once, either way; a cut costs no more than that
+MOST_IN_PIECE = 4 << 20
+
+
+class OutputsHad(msgspec.Struct, frozen=True):
+    """How much of the packed file the controller has."""
+
+    have: int
+    kept: bool = False  # whole, checked, and in place
+
+
 class PhaseReport(msgspec.Struct, frozen=True):
     """One step of a boot; sent with the join token or the worker's own."""
 

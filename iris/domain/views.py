@@ -213,6 +213,19 @@ class LogLine(msgspec.Struct, frozen=True):
     content: bytes
 
 
+class OutputsView(msgspec.Struct, frozen=True):
+    """What one attempt left in its IRIS_OUTPUT_DIR, or why there is nothing of it."""
+
+    job: str
+    task: int
+    attempt: int  # -1 where none began
+    size_bytes: int  # of the packed file
+    sha256: str
+    files: int
+    left_out: tuple[str, ...]  # what could not be kept, each with its reason
+    missing: str  # empty where there is something
+
+
 class Problem(msgspec.Struct, frozen=True, omit_defaults=True):
     """application/problem+json."""
 

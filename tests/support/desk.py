@@ -19,6 +19,7 @@ from iris.controller.bundle_store import BundleStore
 from iris.controller.change import hash_token
 from iris.controller.logs import LogStore
 from iris.controller.metrics import LoopNumbers, Metrics, StateNumbers
+from iris.controller.output_store import OutputStore
 from iris.controller.parts import Parts
 from iris.controller.secret_store import SecretStore
 from iris.controller.state import State, Tuning
@@ -47,6 +48,7 @@ class Desk:
             state=self.state,
             history=self.archive,
             logs=LogStore(folder / "logs"),
+            outputs=OutputStore(folder / "outputs", self.state.is_live),
             bundles=BundleStore(folder / "bundles"),
             secrets=SecretStore(folder / "secrets", self.state),
             metrics=Metrics(),
@@ -58,6 +60,7 @@ class Desk:
         self.parts.metrics.watch(LoopNumbers(self.parts.loops))
         self.state.listen(self.parts.bell.ring)
         self.state.listen(self.parts.secrets.drop_ended)
+        self.state.listen(self.parts.outputs.drop_ended)
         self.state.listen(wake_readers(self.parts))
         ensure_operator_token(self.state, folder, self.clock.now())
         self.operator = (folder / "operator.token").read_text().strip()
