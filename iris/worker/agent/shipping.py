@@ -13,7 +13,7 @@ from collections.abc import Callable
 import msgspec
 
 from iris.domain.protocol import LogBatch, LogBatchAnswer, LogChunk
-from iris.errors import IrisError
+from iris.errors import Conflict, IrisError
 from iris.worker.agent.link import Link
 from iris.worker.agent.patience import Patience
 from iris.worker.folders import VmFolder
@@ -22,6 +22,7 @@ MOST_IN_CHUNK = 1 << 20
 MOST_IN_BATCH = 4 << 20
 MOST_IN_REPORT = 16 << 10  # bytes of an ended output that ride in the heartbeat
 SHIP_INTERVAL = 0.2  # seconds between looks at the outputs of live attempts
+REFUSED_PAUSE = 60.0  # seconds at most between tries of what is not taken
 
 
 class Output(msgspec.Struct):
@@ -94,7 +95,7 @@ class Shipper:
 
     def run(self, worker_uid: str, shipped: Callable[[], None]) -> None:
         """Ship for ever; calls `shipped` after each batch."""
-        patience = Patience("output")
+        patience = Patience("output", REFUSED_PAUSE)
         while True:
             self._news.wait(SHIP_INTERVAL if self._outputs else None)
             self._news.clear()
@@ -109,21 +110,29 @@ class Shipper:
             shipped()
 
     def ship(self, worker_uid: str) -> bool:
-        """One batch of what is new; is there more? Raises what the link raises."""
+        """One batch of what is new; is there more?
+
+        Raises what the link raises, and Conflict where nothing of it was taken.
+        """
         chunks = self._batch()
         if not chunks:
             return False
         answer = self._link.post(
             f"/v1/workers/{worker_uid}/logs", LogBatch(tuple(chunks)), LogBatchAnswer
         )
-        has_more = False
-        for chunk in chunks:
-            have = answer.have.get(chunk.attempt_uid, chunk.offset)
-            self.rewind(chunk.attempt_uid, have)
-            # what the controller does not take is not sent again in a hurry
-            is_taken = have > chunk.offset
-            has_more = has_more or (is_taken and self.left(chunk.attempt_uid) > 0)
-        return has_more
+        moved = [
+            chunk.attempt_uid for chunk in chunks if self._has_moved(chunk, answer)
+        ]
+        if not moved:
+            uids = ", ".join(chunk.attempt_uid for chunk in chunks)
+            raise Conflict(f"the controller takes nothing of the output of {uids}")
+        return any(self.left(uid) > 0 for uid in moved)
+
+    def _has_moved(self, chunk: LogChunk, answer: LogBatchAnswer) -> bool:
+        """What the controller does not take is not sent again in a hurry."""
+        have = answer.have.get(chunk.attempt_uid, chunk.offset)
+        self.rewind(chunk.attempt_uid, have)
+        return have != chunk.offset
 
     def _batch(self) -> list[LogChunk]:
         chunks, room = [], MOST_IN_BATCH
