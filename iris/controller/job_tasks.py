@@ -56,9 +56,9 @@ class JobTasks:
             self._back[task.index] = task
 
     def _end_fresh(self) -> None:
-        """The job was cancelled: what never started never will, without a row."""
-        cancelled = bytes([_CODES[TaskState.CANCELLED]])
-        self._codes = self._codes.replace(b"\0", cancelled)
+        """The job's end is asked for: what never started never will, without a row."""
+        ended = bytes([_CODES[self.job.end_of_untried]])
+        self._codes = self._codes.replace(b"\0", ended)
 
     def counts(self) -> dict[TaskState, int]:
         """How many tasks are in each state; states without tasks are left out."""

@@ -133,11 +133,11 @@ class JobViews:
 
     def _ended_view(self, job: Job) -> JobView:
         counts = self._history.task_counts(job.uid)
-        # tasks that never started have no row; they end with their job's cancellation
+        # tasks that never started have no row; they end when their job's end is asked
         missing = job.spec.tasks - sum(counts.values())
         if missing > 0:
-            kept = counts.get(TaskState.CANCELLED, 0)
-            counts = counts | {TaskState.CANCELLED: kept + missing}
+            kept = counts.get(job.end_of_untried, 0)
+            counts = counts | {job.end_of_untried: kept + missing}
         return _job_view(job, job.final_state or derive_job_state(counts), counts)
 
     def _indexes_under_way(
@@ -233,7 +233,7 @@ def _never_started(job: Job, index: int) -> Task:
     return Task(
         job.uid,
         index,
-        state=TaskState.CANCELLED if job.cancelled_by else TaskState.PENDING,
+        state=job.end_of_untried if job.cancelled_by else TaskState.PENDING,
         reason=job.because,
     )
 

@@ -120,7 +120,8 @@ class Job(msgspec.Struct, frozen=True):
     client_id: str
     submitted_at: float
     order: int  # place in the line of submissions
-    cancelled_by: str = ""  # who asked for its end, empty if nobody did
+    cancelled_by: str = ""  # who or what asked for its end, empty if nothing did
+    is_late: bool = False  # it did not start in time: that is a failure
     ended_at: float = 0.0
     final_state: JobState | None = None
     because: str = ""  # what made its first task fail, or who ended it
@@ -134,6 +135,11 @@ class Job(msgspec.Struct, frozen=True):
     @property
     def name(self) -> str:
         return self.spec.name
+
+    @property
+    def end_of_untried(self) -> TaskState:
+        """How its tasks end that were never attempted, once its end is asked for."""
+        return TaskState.FAILED if self.is_late else TaskState.CANCELLED
 
     def words_of_waiting(self) -> str:
         """Which jobs have to end before it begins; empty if none has."""

@@ -7,6 +7,7 @@ import pytest
 from iris.domain.access import Role
 from iris.domain.protocol import AttemptReport
 from iris.domain.states import AttemptState
+from iris.planning.scheduler import plan_assignments
 from tests.support.desk import Desk
 
 
@@ -178,6 +179,22 @@ def test_why_explains_a_job_that_waits_and_one_that_has_ended(desk: Desk):
     assert waits["because"]
     assert ended["state"] == "cancelled"
     assert "cancelled by operator" in ended["because"]
+
+
+def test_a_job_that_did_not_start_in_time_has_failed_with_all_its_tasks(desk: Desk):
+    job = desk.submit(tasks=3, scheduling_timeout=60.0)
+    desk.clock.advance(60)
+
+    plan = plan_assignments(desk.state.snapshot(), desk.clock.now())
+    desk.state.commit_scheduling(plan)
+
+    shown = desk.ask("GET", f"/v1/jobs/{job.uid}").json
+    tasks = desk.ask("GET", f"/v1/jobs/{job.uid}/tasks").json["items"]
+    why = desk.ask("GET", f"/v1/jobs/{job.uid}/why").json
+    assert (shown["state"], shown["counts"]) == ("failed", {"failed": 3})
+    assert shown["cancelled_by"] == "its scheduling timeout"
+    assert [task["state"] for task in tasks] == ["failed"] * 3
+    assert why["because"].startswith("it did not start within 60 s: there is no")
 
 
 def test_an_unknown_job_is_not_there_and_says_where_to_look(desk: Desk):

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from msgspec.structs import replace
+
 from iris.domain.jobs import EndCause
 from iris.domain.protocol import AttemptReport
 from iris.domain.resources import Resources
 from iris.domain.states import AttemptState, JobState, SliceState
+from iris.planning.autoscaler import plan_capacity
 from iris.planning.scheduler import plan_assignments, ready_candidates
 from tests.support.fleet import CPU, Fleet, ended, ran
 
 ONE_CPU = Resources(cpus=1)
+ALONE = replace(CPU, max_slices=1)
 FAILED = AttemptState.FAILED
 
 
@@ -37,6 +41,23 @@ def test_bad_programs_alone_cost_no_slice():
         _fails(fleet, bad)
 
     assert _slice_state(fleet, bad) is SliceState.READY
+
+
+def test_a_worker_alone_in_its_group_is_replaced_after_six_jobs_if_work_waits():
+    fleet = Fleet(groups=(ALONE,))
+    (bad,) = fleet.boot(ALONE)
+
+    for _ in range(5):
+        _fails(fleet, bad)
+    still_trusted = _slice_state(fleet, bad)
+    _fails(fleet, bad)
+
+    assert still_trusted is SliceState.READY
+    assert _slice_state(fleet, bad) is SliceState.DRAINING
+    fleet.submit(resources=ONE_CPU)
+    assert _creates(fleet) == ()  # the old one goes first
+    fleet.move(bad.slice_name, SliceState.DELETING, SliceState.DELETED)
+    assert [each.group for each in _creates(fleet)] == [ALONE.name]
 
 
 def test_one_job_that_fails_again_and_again_says_little_of_the_worker():
@@ -129,7 +150,7 @@ def test_a_failed_job_names_the_attempt_that_was_the_cause():
     assert kept.because.startswith("task 2: attempt 1 on ")
 
 
-def test_a_job_that_never_starts_ends_at_its_scheduling_timeout():
+def test_a_job_that_never_starts_fails_at_its_scheduling_timeout():
     fleet = Fleet()
     job = fleet.submit(tasks=2, scheduling_timeout=60.0)
     calm = plan_assignments(fleet.state.snapshot(), fleet.clock.now())
@@ -141,7 +162,7 @@ def test_a_job_that_never_starts_ends_at_its_scheduling_timeout():
     assert calm.expired == ()
     assert 0 < calm.next_at <= job.submitted_at + 60
     kept = fleet.journal.job(job.uid)
-    assert kept.final_state is JobState.CANCELLED
+    assert kept.final_state is JobState.FAILED
     assert kept.because.startswith("it did not start within 60 s: there is no worker")
 
 
@@ -157,6 +178,10 @@ def test_a_job_that_started_once_may_wait_for_its_retry():
     plan = plan_assignments(fleet.state.snapshot(), fleet.clock.now())
 
     assert plan.expired == ()
+
+
+def _creates(fleet):
+    return plan_capacity(fleet.state.snapshot(), fleet.clock.now()).creates
 
 
 def _two_workers():

@@ -66,8 +66,13 @@ TPU = ScaleGroup(
 class Fleet:
     """A State on a journal in memory; the test says what workers report."""
 
-    def __init__(self, limits: UserLimits = UserLimits()) -> None:
+    def __init__(
+        self,
+        limits: UserLimits = UserLimits(),
+        groups: tuple[ScaleGroup, ...] = (CPU, TPU),
+    ) -> None:
         self.limits = limits
+        self.groups = groups
         self.clock = VirtualClock()
         self.journal = MemoryJournal()
         self._numbers = count(1)
@@ -76,7 +81,7 @@ class Fleet:
 
     def _open(self) -> State:
         return State(
-            (CPU, TPU),
+            self.groups,
             self.journal,
             self.clock,
             Tuning("test", "uid-1", user_limits=self.limits),

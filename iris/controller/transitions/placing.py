@@ -5,7 +5,6 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from iris.controller.change import Change
-from iris.controller.transitions.jobs import cancel
 from iris.domain.jobs import Attempt, Job, Task
 from iris.domain.resources import Resources
 from iris.domain.states import SliceState, TaskState, WorkerState
@@ -33,11 +32,14 @@ def commit_scheduling(change: Change, plan: SchedulingPlan) -> SchedulingPlan:
 
 def _expire(change: Change, expired: Expired) -> None:
     job = change.tables.jobs.get(expired.job_uid)
-    if job is None or change.tables.tasks[job.uid].fresh_count() < job.spec.tasks:
-        return  # it started, or ended, meanwhile
+    if job is None or job.cancelled_by:
+        return  # it ended, or was cancelled, meanwhile
+    if change.tables.tasks[job.uid].fresh_count() < job.spec.tasks:
+        return  # it started meanwhile
     seconds = job.spec.scheduling_timeout
     because = f"it did not start within {seconds:g} s: {expired.because}"
-    cancel(change, job.uid, "its scheduling timeout", because)
+    by = "its scheduling timeout"
+    change.put_job(replace(job, cancelled_by=by, is_late=True, because=because))
 
 
 def _tasks_that_fit(

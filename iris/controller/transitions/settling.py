@@ -49,7 +49,7 @@ def _end_job(change: Change, job: Job) -> None:
     for task in change.tasks_in_change(job.uid):
         counts[change.tables.tasks[job.uid].state(task.index)] -= 1
         counts[task.state] += 1
-    if counts[TaskState.FAILED]:
+    if counts[TaskState.FAILED] or job.is_late:
         final = JobState.FAILED
     elif job.cancelled_by:
         final = JobState.CANCELLED
