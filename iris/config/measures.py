@@ -56,14 +56,21 @@ class Duration(msgspec.Struct, frozen=True):
 class Size(msgspec.Struct, frozen=True):
     """Bytes, written `128GB` or `1TiB`; a bare number says no unit."""
 
-    expected: str = "a size above 0 such as 512MB, 128GB or 1TiB"
+    least: int = 1
+
+    @property
+    def expected(self) -> str:
+        least = "above 0"
+        if self.least > 1:
+            least = f"of {write_size(self.least)} or more"
+        return f"a size {least} such as 512MB, 128GB or 1TiB"
 
     def read(self, raw: object) -> int:
         found = _SIZE.fullmatch(raw) if isinstance(raw, str) else None
         if found is None:
             raise Refused(self.expected, raw)
         size = round(Fraction(found[1]) * _BYTES_OF[found[2]])
-        if not 1 <= size <= _LARGEST:
+        if not self.least <= size <= _LARGEST:
             raise Refused(self.expected, raw)
         return size
 

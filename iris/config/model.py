@@ -40,6 +40,7 @@ from iris.domain.machine import CACHE_BYTES
 from iris.domain.machine_types import smallest_machine_type
 from iris.domain.resources import UserLimits
 
+LEAST_LOG = 10**6  # bytes; less would hardly be a log
 SCOPES = "https://www.googleapis.com/auth"
 CLUSTER_NAME = Text(
     r"[a-z]([-a-z0-9]{0,28}[a-z0-9])?",
@@ -126,6 +127,8 @@ class RetentionConfig(msgspec.Struct, frozen=True):
     events: Annotated[int, Whole(1000, MOST, "a whole number of 1000 or more")] = (
         200_000
     )
+    logs_per_task: Annotated[int, Size(LEAST_LOG)] = 10**9
+    logs_per_job: Annotated[int, Size(LEAST_LOG)] = 5 * 10**9
 
 
 class UserLimitsConfig(msgspec.Struct, frozen=True):

@@ -30,6 +30,7 @@ from iris.controller.autoscaling import Autoscaling
 from iris.controller.bundle_store import BundleStore
 from iris.controller.calls import Calls
 from iris.controller.chronicle import tell
+from iris.controller.job_log import LogBounds, Room
 from iris.controller.logs import LogStore
 from iris.controller.loop import Loop
 from iris.controller.metrics import LoopNumbers, Metrics, StateNumbers
@@ -174,7 +175,7 @@ class Controller:
         return Parts(
             state=self._state,
             history=self._archive,
-            logs=LogStore(state / "logs"),
+            logs=LogStore(state / "logs", self._log_room()),
             outputs=OutputStore(state / "outputs", self._state.is_live),
             bundles=BundleStore(state / "bundles"),
             secrets=SecretStore(state / "secrets", self._state),
@@ -187,6 +188,10 @@ class Controller:
             loops=lambda: tuple(loop.health() for loop in loops),
             capacity=lambda: self._autoscaling.last_plan,
         )
+
+    def _log_room(self) -> Room:
+        kept = self._config.retention
+        return Room(LogBounds(kept.logs_per_task, kept.logs_per_job))
 
     def _listen_to_state(self) -> None:
         listeners: tuple[Callable[..., None], ...] = (

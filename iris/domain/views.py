@@ -204,7 +204,10 @@ class ClusterView(msgspec.Struct, frozen=True):
 
 
 class LogLine(msgspec.Struct, frozen=True):
-    """A piece of one attempt's output; `cursor` is where the next one begins."""
+    """A piece of one attempt's output; `cursor` is where the next one begins.
+
+    Iris's own word of what is gone has -1 as task where it is of several.
+    """
 
     cursor: int
     task: int
