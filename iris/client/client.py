@@ -14,6 +14,7 @@ from iris.client.calls import MOST_ITEMS, Packed, part
 from iris.client.jobs import JobCalls
 from iris.client.link import Link, Query, Request
 from iris.clock import Clock
+from iris.domain.costs import CostView
 from iris.domain.events import Event
 from iris.domain.pages import (
     BundleKept,
@@ -117,6 +118,11 @@ class Client(JobCalls):
         if newest is not None:
             query |= {"newest": "true", "limit": newest}
         return self._get("/v1/events", Page[Event], query).items
+
+    def costs(self, within: float = 0.0, limit: int = 100) -> CostView:
+        """What the last `within` seconds cost by list prices, 0 for all of them."""
+        query: Query = {"within": str(within), "limit": limit}
+        return self._get("/v1/costs", CostView, query)
 
     def controller_log(self, lines: int = 200) -> tuple[str, ...]:
         """The last lines of the controller's own log."""

@@ -9,7 +9,10 @@ from typing import Any
 
 import msgspec
 
+from iris.commands._costs import cost_tables
+from iris.commands._fleet import machine_table, slice_table, worker_table
 from iris.commands._tables import ago, assigned, table
+from iris.domain.costs import CostView
 from iris.domain.events import Event
 from iris.domain.views import (
     AutoscalerView,
@@ -27,8 +30,6 @@ from iris.probes.discover import Discovery
 from iris.probes.ssh_status import SshStatus
 from iris.probes.tunnel import Tunnelled
 from iris.providers.contract import ControllerMachine
-
-GB = 1_000_000_000
 
 
 @singledispatch
@@ -152,6 +153,11 @@ def _(view: AutoscalerView) -> str:
 
 
 @describe.register
+def _(costs: CostView) -> str:
+    return cost_tables(costs)
+
+
+@describe.register
 def _(why: Explanation) -> str:
     lines = [f"job {why.job} is {why.state}: {why.because}"]
     lines += [f"  {o.candidates} x {o.rule}: {o.example}" for o in why.obstacles]
@@ -210,7 +216,7 @@ def _(found: Discovery) -> str:
     if found.hint:
         lines.append(f"hint: {found.hint}")
     if found.controllers:
-        lines += ["", _machine_table(found.controllers)]
+        lines += ["", machine_table(found.controllers)]
     return "\n".join(lines)
 
 
@@ -239,60 +245,13 @@ def _(found: SshStatus) -> str:
     return "\n".join([*lines, *filter(None, [found.hint and f"hint: {found.hint}"])])
 
 
-def _slice_table(slices: Sequence[SliceView]) -> str:
-    now = time.time()
-    rows = [
-        (
-            each.name,
-            each.group,
-            each.zone,
-            each.state,
-            f"{each.registered}/{each.vms}",
-            each.live_attempts,
-            ago(each.requested_at, now),
-            each.because,
-            each.next_step,
-        )
-        for each in slices
-    ]
-    heads = ("SLICE", "GROUP", "ZONE", "STATE", "WORKERS", "RUNS", "AGE", "BECAUSE")
-    return table((*heads, "NEXT"), rows)
-
-
-def _worker_table(workers: Sequence[WorkerView]) -> str:
-    rows = [
-        (
-            f"{each.slice_name}/{each.index}",
-            each.uid,
-            each.draining or each.state,
-            f"{each.free.cpus:g}/{each.resources.cpus:g}",
-            f"{each.free.memory_bytes / GB:.0f}/{each.resources.memory_bytes / GB:.0f}",
-            f"{each.free.chips}/{each.resources.chips}",
-            each.live_attempts,
-            f"{each.heard_seconds_ago:.1f}s ago",
-        )
-        for each in workers
-    ]
-    heads = ("WORKER", "UID", "STATE", "CPUS FREE", "GB FREE", "CHIPS FREE", "RUNS")
-    return table((*heads, "HEARD"), rows)
-
-
-def _machine_table(machines: Sequence[ControllerMachine]) -> str:
-    now = time.time()
-    rows = [
-        (m.name, m.cluster_uid, m.zone, m.phase, m.address, ago(m.created_at, now))
-        for m in machines
-    ]
-    return table(("CONTROLLER", "UID", "ZONE", "PHASE", "ADDRESS", "AGE"), rows)
-
-
 def _counts(counts: Mapping[Any, int]) -> str:
     return ", ".join(f"{count} {state}" for state, count in counts.items()) or "none"
 
 
 _TABLES: dict[type, Callable[[Any], str]] = {
     JobView: job_table,
-    SliceView: _slice_table,
-    WorkerView: _worker_table,
-    ControllerMachine: _machine_table,
+    SliceView: slice_table,
+    WorkerView: worker_table,
+    ControllerMachine: machine_table,
 }

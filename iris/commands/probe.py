@@ -31,6 +31,7 @@ _HELP |= {
     "slice": "A slice, by its name.",
     "slice_name": "A slice, by its name.",
     "tail": "How many, the last.",
+    "top": "How many slices and jobs, the dearest.",
     "worker": "A worker of the slice, by its index.",
 }
 

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from itertools import islice
 from pathlib import Path
 from typing import TypeVar
 
 import msgspec
-from sqlalchemy import ColumnElement, Select, func, select
+from sqlalchemy import ColumnElement, Select, func, or_, select
 
 from iris.controller.database import open_for_reading
 from iris.controller.history import EventFilter, JobFilter
-from iris.controller.schema import ATTEMPTS, EVENTS, JOBS, PHASES, TASKS
+from iris.controller.schema import ATTEMPTS, EVENTS, JOBS, PHASES, SLICES, TASKS
+from iris.domain.costs import Work
 from iris.domain.events import Event
-from iris.domain.fleet import BootPhase
+from iris.domain.fleet import BootPhase, Slice
 from iris.domain.jobs import Attempt, Job, Task
+from iris.domain.resources import Resources
 from iris.domain.states import TaskState
 
 S = TypeVar("S", bound=msgspec.Struct)
@@ -24,6 +26,16 @@ Query = Select[bytes]
 
 _MOST_IN_ONE_QUERY = 1000  # values that one statement may carry
 _READ_AT_ONCE = 500  # rows of which few may be wanted
+
+
+class _Held(msgspec.Struct, frozen=True):
+    """Of an attempt what its cost needs: there may be a million of them."""
+
+    job_uid: str
+    slice_name: str
+    resources: Resources
+    assigned_at: float = 0.0
+    ended_at: float = 0.0
 
 
 class Archive:
@@ -102,6 +114,34 @@ class Archive:
         """The boot of a slice, deleted ones too, in order."""
         query = select(PHASES.c.body).where(PHASES.c.slice_name == slice_name)
         return self._many(BootPhase, query.order_by(PHASES.c.n))
+
+    def slices(self, since: float) -> tuple[Slice, ...]:
+        """Those that were not deleted before a time."""
+        deleted_at = SLICES.c.deleted_at
+        query = select(SLICES.c.body).where(or_(deleted_at == 0, deleted_at >= since))
+        return self._many(Slice, query)
+
+    def work(self, since: float) -> Iterator[Work]:
+        """The attempts of jobs that had not ended before a time; read as they go."""
+        ended_at = JOBS.c.ended_at
+        query = (
+            select(JOBS.c.user, JOBS.c.name, ATTEMPTS.c.body)
+            .join_from(JOBS, ATTEMPTS, JOBS.c.uid == ATTEMPTS.c.job_uid)
+            .where(or_(ended_at == 0, ended_at >= since))
+        )
+        decode = msgspec.msgpack.Decoder(_Held).decode
+        with self._engine.connect() as connection:
+            for user, job, body in connection.execute(query).yield_per(_READ_AT_ONCE):
+                part = decode(body)
+                yield Work(
+                    part.job_uid,
+                    job,
+                    user,
+                    part.slice_name,
+                    part.resources,
+                    part.assigned_at,
+                    part.ended_at,
+                )
 
     def close(self) -> None:
         """Let go of the file."""

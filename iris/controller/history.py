@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Protocol
 
 import msgspec
 
+from iris.domain.costs import Work
 from iris.domain.events import Event
-from iris.domain.fleet import BootPhase
+from iris.domain.fleet import BootPhase, Slice
 from iris.domain.jobs import Attempt, Job, Task
 from iris.domain.states import JobState, TaskState
 
@@ -66,3 +67,9 @@ class History(Protocol):
 
     def phases(self, slice_name: str) -> tuple[BootPhase, ...]:
         """The boot of a slice, deleted ones too, in order."""
+
+    def slices(self, since: float) -> tuple[Slice, ...]:
+        """Those that were not deleted before a time."""
+
+    def work(self, since: float) -> Iterator[Work]:
+        """The attempts of jobs that had not ended before a time."""

@@ -7,6 +7,7 @@ moves up to monthly, by a factor of up to 3.
 from __future__ import annotations
 
 from iris.domain.accelerators import CATALOGUE, region_of
+from iris.domain.fleet import ScaleGroup
 from iris.domain.jobs import Capacity
 from iris.domain.machine_types import machine_size
 
@@ -33,6 +34,13 @@ _SPOT = {
 # of one CPU of n2-standard, its memory included; near enough for its neighbours
 _CPU = {"": 0.0486, "europe-west4": 0.0535}
 _ORDINARY = ("n2-standard", "n2d-standard", "e2-standard")
+
+
+def group_price(group: ScaleGroup, capacity: Capacity, zone: str) -> float | None:
+    """One slice of a group, None where no price is known."""
+    if group.accelerator:
+        return slice_price(group.accelerator, capacity, zone)
+    return vm_price(group.machine_type, capacity, zone)
 
 
 def slice_price(accelerator: str, capacity: Capacity, zone: str) -> float | None:

@@ -8,7 +8,7 @@ import msgspec
 
 from iris.domain.fleet import ScaleGroup
 from iris.domain.jobs import JobSpec
-from iris.domain.prices import slice_price, vm_price
+from iris.domain.prices import group_price
 from iris.errors import JobRefused
 from iris.planning.explain import refusal
 from iris.planning.rules import imagined_vm, objection
@@ -67,7 +67,7 @@ def _place(spec: JobSpec, group: ScaleGroup, zone: str) -> Place:
     if not spec.gang:
         on_one = spec.resources.copies_within(group.resources) * group.vms
     slices = min(-(-spec.tasks // on_one), group.max_slices)
-    one = _price(group, zone)
+    one = group_price(group, group.capacity, zone)
     return Place(
         group=group.name,
         zone=zone,
@@ -76,9 +76,3 @@ def _place(spec: JobSpec, group: ScaleGroup, zone: str) -> Place:
         tasks_at_once=min(spec.tasks, slices * on_one),
         price_per_hour=None if one is None else one * slices,
     )
-
-
-def _price(group: ScaleGroup, zone: str) -> float | None:
-    if group.accelerator:
-        return slice_price(group.accelerator, group.capacity, zone)
-    return vm_price(group.machine_type, group.capacity, zone)

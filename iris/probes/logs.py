@@ -6,10 +6,9 @@ import time
 from collections.abc import Iterable, Iterator
 
 from iris.client import Client
-from iris.config.kinds import Refused
-from iris.config.measures import Duration
 from iris.errors import CloudError, Late, Unreachable, UsageError
 from iris.probes._patiently import patiently
+from iris.probes._since import seconds_of
 from iris.session import Session
 
 MOST_LINES = 1000  # of one page
@@ -58,7 +57,7 @@ class _Wanted:
         self._since = ""
         self._is_young = not since
         if since:
-            at = session.clock.now() - _seconds(since)
+            at = session.clock.now() - seconds_of(since)
             self._since = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(at))
 
     def page(self, client: Client) -> tuple[str, ...]:
@@ -82,12 +81,3 @@ class _Wanted:
         if self._since and line[:2].isdigit() and line[4:5] == "-":
             self._is_young = line[:19] >= self._since
         return self._is_young
-
-
-def _seconds(words: str) -> float:
-    try:
-        return Duration().read(words)
-    except Refused as error:
-        raise UsageError(
-            f"--since: expected {Duration().expected}, got {words!r}"
-        ) from error

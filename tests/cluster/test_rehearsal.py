@@ -10,6 +10,7 @@ import pytest
 
 from tests.support.eventually import eventually
 from tests.support.http_server import HttpServer, Said
+from tests.support.killing import ledger
 from tests.support.machine import processes_in
 from tests.support.rehearsals import rehearse, struck
 from tests.support.terminal import Terminal
@@ -92,12 +93,20 @@ def test_a_cluster_that_is_rehearsed_step_by_step_is_followed_by_every_command(
         run = ("--tpu", "v5litepod-16", "--no-bundle", "--follow", "--", "true")
         ran = terminal.run("job.run", *run)
         terminal.ok("rehearse.inject", "--kind", "ssh-cut")
+        costs = json.loads(terminal.ok("probe.cost", "--json"))
+        billed = [row for row in ledger(terminal) if row["kind"] == "slice"]
         cleaned = terminal.ok("cleanup", "--no-dry-run")
     finally:
         terminal.run("rehearse.stop")
 
     assert started["cluster"] == "iris-eu"
     assert ran.status == 0, ran
+    # we see a moment later than the cloud that its VMs are up, and asked before
+    (ours,), (theirs,) = costs["slices"], billed
+    assert ours["name"] == theirs["name"]
+    assert ours["hours"] * 3600 == pytest.approx(theirs["billed_seconds"], abs=10.0)
+    assert costs["usd"] == pytest.approx(ours["hours"] * ours["price_per_hour"])
+    assert costs["usd"] - costs["idle_usd"] == pytest.approx(costs["users"][0]["usd"])
     said = status + found.out + ran.out + ran.err + cleaned
     assert [li for li in said.splitlines() if not li.startswith("rehearsal |")] == []
     assert "iris-eu-controller" in cleaned

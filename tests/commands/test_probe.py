@@ -24,6 +24,7 @@ def test_each_probe_answers_for_people_and_for_programs(running):
         ("probe.events", "job succeeded done"),
         ("probe.bootstrap-logs", "registered"),
         ("probe.logs", "job submitted"),
+        ("probe.cost", "operator"),
     ):
         assert word in running.ok(probe)
         assert json.loads(running.ok(probe, "--json"))
@@ -44,6 +45,12 @@ def test_probe_why_says_what_a_waiting_job_waits_for(running):
     assert "job next is pending" in said
     assert "cpu" in said
     assert running.ok("job.wait", "next") == "job next succeeded\n"
+
+
+def test_probe_cost_of_a_wrong_time_says_how_times_are_written(running):
+    said = running.refused("probe.cost", "--since", "soon", status=2)
+
+    assert "--since: expected a duration such as 90s, 5m or 1h30m, got 'soon'" in said
 
 
 def test_probe_get_answers_any_path(running):
