@@ -222,10 +222,12 @@ run_worker() {
     make_room_to_run
     words="$({ umask 077 && mkdir -p "$CACHE/vm" && touch "$CACHE/boot"; } 2>&1)" ||
         fail "$CACHE cannot be written: $(last_line "$words")"
+    # /machine/proc: who holds a chip may be a process of the VM, or of another container
     words="$(timeout 120 docker run -d --name "$NAME" --network=host --restart=always \
         --privileged --ulimit memlock=-1 --shm-size=16g \
         --log-opt max-size=20m --log-opt max-file=2 \
-        -v "$CACHE:/var/cache/iris" "${ONLY_OF_THIS_BOOT[@]}" "${options[@]}" "$IMAGE" \
+        -v "$CACHE:/var/cache/iris" -v /proc:/machine/proc:ro \
+        "${ONLY_OF_THIS_BOOT[@]}" "${options[@]}" "$IMAGE" \
         python -m iris.worker --vm /var/cache/iris/vm 2>&1)" ||
         fail "the worker's container does not start: $(last_line "$words")"
 }

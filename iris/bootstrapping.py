@@ -73,6 +73,7 @@ def slice_attributes(
         "iris-runtime": str(config.worker.runtime),
         "iris-image": config.worker.image,
         "iris-cache-bytes": str(config.worker.cache),
+        "iris-chips-timeout": str(config.worker.chips_timeout),
         "iris-controller": request.controller_url,
         "iris-boot-token": request.boot_token,
         **{

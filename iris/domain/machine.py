@@ -8,6 +8,7 @@ from iris.domain.resources import Resources
 
 CACHE_BYTES = 20 * 10**9
 OUTPUT_BYTES = 10**9  # of one attempt, before they are packed
+CHIPS_TIMEOUT = 60.0  # seconds
 
 
 class VmMetadata(msgspec.Struct, frozen=True):
@@ -32,6 +33,7 @@ class VmMetadata(msgspec.Struct, frozen=True):
     path_prefix: str = ""  # put before PATH of every attempt
     cache_bytes: int = CACHE_BYTES  # of what its attempts share
     image: str = ""  # of containers, where a job names none
+    chips_timeout: float = CHIPS_TIMEOUT  # seconds for strangers to let go of them
 
 
 class AddressFile(msgspec.Struct, frozen=True):

@@ -153,6 +153,7 @@ class LocalSlices:
             runtime=self._config.worker.runtime.value,
             image=self._config.worker.image,
             cache_bytes=self._config.worker.cache,
+            chips_timeout=self._config.worker.chips_timeout,
             controller_url=request.controller_url,
             join_token=request.join_tokens[index],
             controller_file=str(self._address_file),

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from iris.domain.machine import CACHE_BYTES, VmMetadata
+from iris.domain.machine import CACHE_BYTES, CHIPS_TIMEOUT, VmMetadata
 from iris.domain.resources import Resources
 from iris.errors import Unreachable, UsageError
 
@@ -88,7 +88,9 @@ def read_surroundings(server: MetadataServer) -> VmMetadata:
         return _required(server, f"attributes/{name}")
 
     index = _index(server)
+    # a slice of an earlier controller is not told these
     cache = server.get("attributes/iris-cache-bytes")
+    wait = server.get("attributes/iris-chips-timeout")
     return VmMetadata(
         cluster=attribute("iris-cluster"),
         cluster_uid=attribute("iris-uid"),
@@ -100,8 +102,10 @@ def read_surroundings(server: MetadataServer) -> VmMetadata:
         resources=_resources(attribute("iris-resources")),
         runtime=attribute("iris-runtime"),
         image=attribute("iris-image"),
-        # a slice of an earlier controller is not told
         cache_bytes=_number(cache.value, "iris-cache-bytes") if cache else CACHE_BYTES,
+        chips_timeout=_seconds(wait.value, "iris-chips-timeout")
+        if wait
+        else CHIPS_TIMEOUT,
         controller_url=attribute("iris-controller"),
         join_token=attribute(f"iris-join-token-{index}"),
         metadata_address=server.address,
@@ -155,6 +159,13 @@ def _number(words: str, name: str) -> int:
     if not words.strip().isdecimal():
         raise UsageError(f"{name}: expected a whole number, got {words!r}")
     return int(words)
+
+
+def _seconds(words: str, name: str) -> float:
+    try:
+        return float(words)
+    except ValueError as error:
+        raise UsageError(f"{name}: expected seconds, got {words!r}") from error
 
 
 def _resources(words: str) -> Resources:

@@ -72,6 +72,20 @@ def test_a_vm_whose_boot_ends_fails_its_slice_long_before_the_deadline(coming: C
     assert coming.view() == {"state": "failed", "because": because}
 
 
+def test_a_slice_takes_no_work_before_each_of_its_vms_has_found_itself_fit(
+    coming: Coming,
+):
+    for index in (0, 1, 3):
+        assert coming.register(coming.join_tokens[index], index) == 200
+    before = coming.view()["state"]
+
+    coming.says(coming.join_tokens[2], 2, "failed", "3 of 4 chips are there")
+
+    because = "a boot failed: worker 2: 3 of 4 chips are there"
+    assert before == "booting"
+    assert coming.view() == {"state": "failed", "because": because}
+
+
 def test_other_phases_end_nothing(coming: Coming):
     for phase in ("boot started", "image pull failed", "container started"):
         coming.says(coming.join_tokens[0], 0, phase)

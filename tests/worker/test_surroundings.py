@@ -50,6 +50,13 @@ def test_how_much_may_be_cached_is_told_or_else_the_default(cloud):
     assert (before, read(cloud).cache_bytes) == (20 * 10**9, 5000)
 
 
+def test_how_long_chips_are_waited_for_is_told_or_else_the_default(cloud):
+    before = read(cloud).chips_timeout
+    cloud.values["attributes/iris-chips-timeout"] = "0.5"
+
+    assert (before, read(cloud).chips_timeout) == (60.0, 0.5)
+
+
 def test_without_a_file_a_keeper_asks_the_metadata_server(cloud, tmp_path, monkeypatch):
     monkeypatch.setenv("GCE_METADATA_HOST", cloud.address)
 

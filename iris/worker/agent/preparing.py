@@ -63,6 +63,7 @@ class Preparer:
         Raises Held while somebody has, FellShort where its set-up does not succeed,
         and IrisError or OSError.
         """
+        _see_that_chips_are_free(spec)  # nothing is fetched in vain, again and again
         if spec.disk_bytes and (lack := self._caches.make_room(spec.disk_bytes)):
             raise Busy(lack)
         if self._images:
@@ -74,8 +75,7 @@ class Preparer:
         if spec.setup:
             bundle = self._bundle(spec.bundle) if spec.bundle else None
             self._setups.ensure(spec, bundle, desk)
-        if spec.resources.chips and (words := why_busy(chips())):
-            raise Held(words)
+        _see_that_chips_are_free(spec)
 
     def _lay_out(self, spec: AttemptSpec) -> None:
         bundle = self._bundle(spec.bundle)
@@ -125,6 +125,11 @@ class Preparer:
                 return
             path.unlink()
             total -= stat.st_size
+
+
+def _see_that_chips_are_free(spec: AttemptSpec) -> None:
+    if spec.resources.chips and (words := why_busy(chips())):
+        raise Held(words)
 
 
 def pick_port(address: str) -> int:

@@ -40,8 +40,6 @@ from iris.worker.messages import Accept, Fail, Forget, Start, Stop
 # Seconds for a bundle to come from a controller that does not answer; the
 # controller itself, where it can, gives up much sooner.
 PREPARE_DEADLINE = 600.0
-# Seconds for what a former attempt left of itself to let go of the chips.
-CHIPS_DEADLINE = 60.0
 _TRY_LATER = (Busy, HeldByAnother, NoEngine, Unavailable, Unreachable)
 
 
@@ -128,8 +126,8 @@ class Wishes:
 
     def _try_to_prepare(self, held: Held, spec: AttemptSpec) -> Fail | None:
         """Why it cannot be prepared; None once it is."""
-        began = self._worker.clock.now()
-        until = began + PREPARE_DEADLINE
+        now = self._worker.clock.now
+        until, chips_until = now() + PREPARE_DEADLINE, 0.0
         patience = Patience(f"attempt {spec.uid}")
         while not held.is_stopped:
             try:
@@ -137,18 +135,27 @@ class Wishes:
                 return None
             except _TRY_LATER as error:
                 pause = patience.after(error)
-                if self._worker.clock.now() + pause > until:
-                    return self._late(spec, error)
+                chips_until = self._chips_until(error, spec, chips_until)
+                if now() + pause > (chips_until or until):
+                    return self._late(spec, error, is_unfit=bool(chips_until))
                 held.detail = str(error)  # why it is not prepared yet
-                if isinstance(error, HeldByAnother):
-                    until = min(until, began + CHIPS_DEADLINE)
                 threading.Event().wait(pause)
             except (IrisError, OSError) as error:
                 return Fail(spec.uid, str(error), _cause_of(error, spec))
         return Fail(spec.uid, "stopped")
 
-    def _late(self, spec: AttemptSpec, error: IrisError) -> Fail:
-        if isinstance(error, HeldByAnother):  # the next attempt would fare no better
+    def _chips_until(self, error: IrisError, spec: AttemptSpec, until: float) -> float:
+        """How long a stranger may still hold the chips; 0 where none does.
+
+        What an attempt of ours has that runs beside it is no stranger's.
+        """
+        others = (each for each in self._desk.all() if each.uid != spec.uid)
+        if not isinstance(error, HeldByAnother) or any(map(_has_chips, others)):
+            return 0.0
+        return until or self._worker.clock.now() + self._worker.metadata.chips_timeout
+
+    def _late(self, spec: AttemptSpec, error: IrisError, *, is_unfit: bool) -> Fail:
+        if is_unfit:  # the next attempt would fare no better
             self.unfit = str(error)
             self._worker.wake.set()
         return Fail(spec.uid, str(error))
@@ -216,6 +223,13 @@ class Wishes:
             uid = self._removals.get()
             remove(self._worker.folder.attempt(uid))
             self._tell(Forget(uid))
+
+
+def _has_chips(held: Held) -> bool:
+    """Does it run with chips of its own?"""
+    if held.spec is None or held.has_ended:
+        return False
+    return held.is_started and held.spec.resources.chips > 0
 
 
 def _cause_of(error: IrisError | OSError, spec: AttemptSpec) -> EndCause:
