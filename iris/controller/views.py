@@ -18,7 +18,7 @@ from iris.controller.state import State
 from iris.controller.tables import Tables
 from iris.domain.jobs import Attempt, Job, JobSpec, Task
 from iris.domain.pages import Page
-from iris.domain.states import TASK_ENDED, JobState, TaskState
+from iris.domain.states import TASK_ENDED, AttemptState, JobState, TaskState
 from iris.domain.views import AttemptView, Explanation, JobView, TaskView
 from iris.errors import NotThere
 from iris.planning.explain import explain_job, what_is_prepared
@@ -252,12 +252,17 @@ def _task_view(job: Job, task: Task, attempts: Mapping[str, Attempt]) -> TaskVie
         attempts=task.attempts,
         failures=task.failures,
         losses=task.losses,
-        because=task.reason,
+        because=task.reason or _preparing_words(attempt),
         exit_code=task.exit_code,
         worker_uid=attempt.worker_uid if attempt else "",
         slice_name=attempt.slice_name if attempt else "",
         variables=job.spec.variables_of(task.index),
     )
+
+
+def _preparing_words(attempt: Attempt | None) -> str:
+    is_preparing = attempt is not None and attempt.state is AttemptState.PREPARING
+    return attempt.detail if attempt and is_preparing else ""
 
 
 def _attempt_view(job: Job, attempt: Attempt) -> AttemptView:

@@ -82,12 +82,21 @@ def _explain_limit(pending: PendingJob, promise: Promise) -> Explanation:
 def what_is_prepared(snapshot: Snapshot, job_uid: str) -> str:
     """What attempts of a job wait for on their VMs before they start."""
     members = (member for gang in snapshot.gangs for member in gang.attempts)
-    said = {
-        each.detail
-        for each in (*snapshot.starting, *members)
-        if each.job_uid == job_uid and each.state is AttemptState.PREPARING
-    }
-    return "; ".join(sorted(said - {""}))
+    places_by_detail: dict[str, list[str]] = {}
+    for each in (*snapshot.starting, *members):
+        if each.job_uid == job_uid and each.state is AttemptState.PREPARING:
+            place = f"{each.slice_name}/{each.worker_index}"
+            places_by_detail.setdefault(each.detail, []).append(place)
+    return "; ".join(
+        f"on {_first_of(places)}: {detail}"
+        for detail, places in sorted(places_by_detail.items())
+        if detail
+    )
+
+
+def _first_of(places: Sequence[str]) -> str:
+    more = len(places) - 1
+    return min(places) + (f" and {more} more" if more else "")
 
 
 def next_step(row: Slice, group: ScaleGroup | None, now: float) -> str:

@@ -148,8 +148,11 @@ def test_why_says_what_an_attempt_is_prepared_with(desk: Desk):
     worker.beat(AttemptReport(uid, state, detail="its set-up runs"))
 
     why = desk.ask("GET", "/v1/jobs/job/why").json
+    (task,) = desk.ask("GET", "/v1/jobs/job/tasks").json["items"]
 
-    assert why["because"] == "1 assigned: its set-up runs"
+    home = f"{task['slice_name']}/0"
+    assert why["because"] == f"1 assigned: on {home}: its set-up runs"
+    assert task["because"] == "its set-up runs"
 
 
 def test_a_secret_that_was_deleted_meanwhile_is_said_to_its_worker(desk: Desk):

@@ -7,12 +7,18 @@ from typing import Any
 import pytest
 
 from iris.domain.jobs import Capacity, Constraints
-from iris.domain.states import JobState, SliceState
-from iris.planning.explain import explain_job, next_step, refusal
+from iris.domain.states import AttemptState, JobState, SliceState
+from iris.planning.explain import (
+    explain_job,
+    next_step,
+    refusal,
+    what_is_prepared,
+)
 from iris.planning.scheduler import RESERVE_AFTER, plan_assignments
 from tests.support.builders import (
     NOW,
     a_backoff,
+    a_gang,
     a_gang_job,
     a_group,
     a_job,
@@ -188,6 +194,19 @@ def test_why_of_a_job_that_starts_now() -> None:
 
     assert told.because == "it starts in the next turn of the scheduler"
     assert told.obstacles == ()
+
+
+def test_what_members_of_a_gang_wait_for_is_told_with_their_places() -> None:
+    job, home = a_gang_job(4), a_slice(BIG, "s")
+    sets_up = {"state": AttemptState.PREPARING, "detail": "its set-up runs"}
+    waits = {"state": AttemptState.PREPARING, "detail": "/dev/accel0 is held by x"}
+    gang = a_gang(job, home, task_0=sets_up, task_1=waits, task_3=sets_up)
+
+    told = what_is_prepared(a_snapshot(BIG, slices=[home], gangs=(gang,)), job.uid)
+
+    assert told == (
+        "on s/1: /dev/accel0 is held by x; on s/0 and 1 more: its set-up runs"
+    )
 
 
 @pytest.mark.parametrize("state", list(SliceState))
