@@ -8,7 +8,8 @@ import os
 import stat
 import tarfile
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import IO
@@ -57,7 +58,7 @@ def pack(folder: Path, max_bytes: int = MOST_BYTES) -> Bundle:
     try:
         with os.fdopen(opened, "wb") as packed:
             _write(packed, folder, names)
-        return Bundle(_sha256(path), Path(path), os.path.getsize(path), len(names))
+        return Bundle(sha256_of(path), Path(path), os.path.getsize(path), len(names))
     except BaseException:
         os.unlink(path)
         raise
@@ -76,24 +77,38 @@ def _require_small(folder: Path, sizes: dict[str, int], max_bytes: int) -> None:
     if total <= max_bytes:
         return
     largest = sorted(sizes, key=lambda name: -sizes[name])[:_LARGEST_SHOWN]
-    shown = ", ".join(f"{name} ({_megabytes(sizes[name])})" for name in largest)
+    shown = ", ".join(f"{name} ({show_size(sizes[name])})" for name in largest)
     raise BadBundle(
-        f"{folder} has {_megabytes(total)} in {len(sizes)} files, "
-        f"a bundle at most {_megabytes(max_bytes)}; the largest: {shown}",
+        f"{folder} has {show_size(total)} in {len(sizes)} files, "
+        f"a bundle at most {show_size(max_bytes)}; the largest: {shown}",
         hint="Keep them out with .gitignore, or run the job with --no-bundle.",
     )
 
 
-def _megabytes(size: int) -> str:
-    return f"{size / 1e6:.1f} MB"
+def show_size(size: int) -> str:
+    """For a person: 3.2 MB, 50.0 GB."""
+    return f"{size / 1e9:.1f} GB" if size >= 1e9 else f"{size / 1e6:.1f} MB"
 
 
-def _write(packed: IO[bytes], folder: Path, names: Iterable[str]) -> None:
+@contextmanager
+def opened_tar(packed: IO[bytes]) -> Iterator[tarfile.TarFile]:
+    """What is put in there is packed into the file."""
     # neither time nor name in the header of the compressed stream
     with (
         gzip.GzipFile("", "wb", _LEVEL, packed, mtime=0) as squeezed,
         tarfile.open(fileobj=squeezed, mode="w", format=tarfile.GNU_FORMAT) as tar,
     ):
+        yield tar
+
+
+def sha256_of(path: str | Path) -> str:
+    """Of a file's bytes, in hex digits."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _write(packed: IO[bytes], folder: Path, names: Iterable[str]) -> None:
+    with opened_tar(packed) as tar:
         for name in names:
             _pack_one(tar, folder, name)
 
@@ -133,8 +148,3 @@ def _link(folder: Path, name: str) -> tarfile.TarInfo:
     if not path.exists():
         raise BadBundle(f"the link {name} leads nowhere: {target}", _WAY_OUT)
     return entry
-
-
-def _sha256(path: str) -> str:
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -29,10 +29,19 @@ def unpack(path: Path, into: Path, max_bytes: int = _MOST_BYTES) -> None:
                 if room < 0:
                     raise BadBundle(f"the bundle unpacks to more than {max_bytes} B")
                 _unpack_one(packed, member, into, links)
+        _require_inside(into, links)
     except (tarfile.TarError, zlib.error, EOFError, OSError) as error:
         raise BadBundle(
             f"the bundle {path.name} cannot be unpacked: {error}"
         ) from error
+
+
+def _require_inside(into: Path, links: set[PurePosixPath]) -> None:
+    """Links that each stay inside by their text may together lead out."""
+    top = into.resolve()
+    for name in links:
+        if not Path(os.path.realpath(into / name)).is_relative_to(top):
+            raise BadBundle(f"the bundle has a link that leads out of it: {name}")
 
 
 def _unpack_one(

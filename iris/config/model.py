@@ -36,7 +36,7 @@ from iris.config.words import (
 from iris.domain.accelerators import CATALOGUE
 from iris.domain.fleet import ScaleGroup
 from iris.domain.jobs import Capacity
-from iris.domain.machine import CACHE_BYTES, CHIPS_TIMEOUT
+from iris.domain.machine import CACHE_BYTES, CHIPS_TIMEOUT, OUTPUT_BYTES
 from iris.domain.machine_types import smallest_machine_type
 from iris.domain.resources import UserLimits
 
@@ -110,6 +110,7 @@ class WorkerConfig(msgspec.Struct, frozen=True):
     boot_disk: BootDiskConfig = BootDiskConfig()
     runtime: Annotated[Runtime, OneOf(Runtime)] = Runtime.PROCESS
     cache: Annotated[int, Size()] = CACHE_BYTES
+    output: Annotated[int, Size()] = OUTPUT_BYTES
     suspect_after: Annotated[float, Duration(1.0)] = 15.0
     lost_after: Annotated[float, Duration(2.0)] = 60.0
     chips_timeout: Annotated[float, Duration()] = CHIPS_TIMEOUT

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import suppress
 
 from msgspec.structs import replace
 
@@ -18,6 +19,7 @@ from iris.domain.protocol import (
     LogBatchAnswer,
 )
 from iris.domain.states import ATTEMPT_ENDED
+from iris.errors import StoreFailed
 
 
 def take_heartbeat(parts: Parts, heartbeat: Heartbeat) -> HeartbeatAnswer:
@@ -32,6 +34,7 @@ def take_heartbeat(parts: Parts, heartbeat: Heartbeat) -> HeartbeatAnswer:
         if attempt is not None:
             have[report.uid] = _keep_output(parts, attempt, report)
             report = _without_an_early_end(attempt, report, have[report.uid])
+            _note_what_is_missing(parts, attempt, report)
         reports.append(report)
     answer = parts.state.heartbeat(replace(heartbeat, attempts=tuple(reports)))
     return replace(answer, attempts=_with_log_have(answer.attempts, have))
@@ -81,6 +84,14 @@ def _without_an_early_end(
             report, state=attempt.state, exit_code=None, cause=None, detail=""
         )
     return replace(report, log=b"")
+
+
+def _note_what_is_missing(
+    parts: Parts, attempt: Attempt, report: AttemptReport
+) -> None:
+    if report.state in ATTEMPT_ENDED and report.outputs_missing:
+        with suppress(StoreFailed):  # the end and its detail say so too
+            parts.outputs.note_missing(attempt, report.outputs_missing)
 
 
 def _with_log_have(

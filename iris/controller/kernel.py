@@ -17,6 +17,7 @@ from iris.controller.tables import Tables
 from iris.controller.tokens import derived
 from iris.controller.transitions.settling import settle_jobs
 from iris.domain.fleet import ScaleGroup, Worker
+from iris.domain.machine import OUTPUT_BYTES
 from iris.domain.resources import UserLimits
 from iris.domain.states import ATTEMPT_ENDED
 from iris.planning.snapshot import MOST_LATE, Gang, Snapshot, WorkerLoad
@@ -33,6 +34,7 @@ class Tuning(msgspec.Struct, frozen=True):
     longest_interval: float = 10.0
     heartbeats_per_second: float = 100.0  # of all workers; the interval follows
     user_limits: UserLimits = UserLimits()
+    output_bytes: int = OUTPUT_BYTES  # that one attempt may leave
 
 
 def new_id(prefix: str) -> str:

@@ -93,7 +93,12 @@ class Controller:
         self._config, self._config_text = _read_config(setting.config)
         uid = _read_machine(setting.machine / "machine.json").cluster_uid
         require_own_state(setting, uid)
-        self._tuning = Tuning(self._config.name, uid, user_limits=self._config.limits())
+        self._tuning = Tuning(
+            self._config.name,
+            uid,
+            user_limits=self._config.limits(),
+            output_bytes=self._config.worker.output,
+        )
         # the owner's lock first: from here on no other controller writes this state
         self._store = self._open_store()
         self._state = State(self._config.groups(), self._store, clock, self._tuning)
@@ -176,7 +181,9 @@ class Controller:
             state=self._state,
             history=self._archive,
             logs=LogStore(state / "logs", self._log_room()),
-            outputs=OutputStore(state / "outputs", self._state.is_live),
+            outputs=OutputStore(
+                state / "outputs", self._state.is_live, self._tuning.output_bytes
+            ),
             bundles=BundleStore(state / "bundles"),
             secrets=SecretStore(state / "secrets", self._state),
             metrics=Metrics(),

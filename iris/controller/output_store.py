@@ -97,6 +97,17 @@ class OutputStore:
                     raise _failed(error) from error
             return OutputsHad(draft.have)
 
+    def note_missing(self, attempt: Attempt, because: str) -> None:
+        """Keep why an attempt's outputs were not collected. Raises StoreFailed."""
+        with self._alone(attempt):
+            if self.find(attempt.job_uid, attempt.task_index, attempt.number):
+                return
+            try:
+                (self._folder / attempt.job_uid).mkdir(mode=0o700, exist_ok=True)
+                self._put_known(attempt, OutputsOffer(missing=because[:1000]))
+            except OSError as error:
+                raise _failed(error) from error
+
     def drop_ended(self, changed: Changed) -> None:
         """What has ended sends no more: a draft of it goes; a listener of State."""
         if self._drafts:
@@ -157,9 +168,6 @@ class OutputStore:
 
     def _take_offer(self, attempt: Attempt, offer: OutputsOffer) -> OutputsHad:
         (self._folder / attempt.job_uid).mkdir(mode=0o700, exist_ok=True)
-        if offer.missing:
-            self._put_known(attempt, offer)
-            return OutputsHad(0, kept=True)
         if not 0 < offer.size_bytes <= self._most_bytes:
             raise UsageError(
                 f"outputs of {offer.size_bytes} bytes; at most {self._most_bytes} here"

@@ -165,7 +165,9 @@ class State(Kernel):
             return HeartbeatAnswer(
                 seq=self._seq,
                 interval=self.interval_of(heartbeat.worker_uid),
-                attempts=reports.desired_attempts(self._tables, heartbeat),
+                attempts=reports.desired_attempts(
+                    self._tables, heartbeat, self.tuning.output_bytes
+                ),
             )
 
     # -- loops -------------------------------------------------------------------

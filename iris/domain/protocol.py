@@ -8,6 +8,7 @@ import msgspec
 
 from iris.domain.fleet import Limits
 from iris.domain.jobs import EndCause
+from iris.domain.machine import OUTPUT_BYTES
 from iris.domain.resources import Resources
 from iris.domain.states import AttemptState
 
@@ -51,6 +52,7 @@ class AttemptReport(msgspec.Struct, frozen=True, omit_defaults=True):
     log_offset: int = 0  # where `log` begins
     started_at: float = 0.0
     ended_at: float = 0.0
+    outputs_missing: str = ""  # why what it left was not collected
 
 
 class Heartbeat(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -96,6 +98,7 @@ class AttemptSpec(msgspec.Struct, frozen=True, omit_defaults=True):
     setup: str = ""
     setup_timeout: float = 1200.0
     secrets: tuple[str, ...] = ()  # names; the values are asked for
+    output_bytes: int = OUTPUT_BYTES  # that it may leave in IRIS_OUTPUT_DIR
 
 
 class Desired(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -143,13 +146,14 @@ class LogBatchAnswer(msgspec.Struct, frozen=True):
 
 
 class OutputsOffer(msgspec.Struct, frozen=True):
-    """The outputs of an attempt that has ended, packed; or why there are none."""
+    """The outputs of an attempt that has ended, packed."""
 
     size_bytes: int = 0  # of the packed file
     sha256: str = ""
     files: int = 0
+    content_bytes: int = 0  # of the files themselves
     left_out: tuple[str, ...] = ()  # what could not be packed, each with its reason
-    missing: str = ""  # why they were not collected
+    missing: str = ""  # why they were not collected; the controller's
 
 
 # of the packed file that travel at once, either way; a cut costs no more than that

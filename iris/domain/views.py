@@ -225,6 +225,7 @@ class OutputsView(msgspec.Struct, frozen=True):
     size_bytes: int  # of the packed file
     sha256: str
     files: int
+    content_bytes: int  # of the files themselves
     left_out: tuple[str, ...]  # what could not be kept, each with its reason
     missing: str  # empty where there is something
 

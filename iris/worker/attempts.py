@@ -53,6 +53,7 @@ class Attempts(ABC):
             return
         try:
             self._folder.work(uid).mkdir(parents=True, exist_ok=True)
+            self._folder.outputs(uid).mkdir(exist_ok=True)
             self._launch(known, Running(start, 0, now))
         except (OSError, ValueError) as error:
             self._refuse(known, start, error)

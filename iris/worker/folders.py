@@ -20,6 +20,7 @@ class VmFolder:
         self.bundles = root / "cache" / "bundles"
         self.shared = root / "cache" / "shared"  # which every container has
         self.attempts = root / "attempts"
+        self.collected = root / "collected"  # outputs, packed; no attempt comes here
         self.known = root / "known"  # where attempts outlive their keeper
 
     def attempt(self, uid: str) -> Path:
@@ -41,6 +42,14 @@ class VmFolder:
     def secrets(self, uid: str) -> Path:
         """The attempt's secrets, which become its variables when it starts."""
         return self.attempts / uid / "secrets"
+
+    def outputs(self, uid: str) -> Path:
+        """What it leaves here is collected: its IRIS_OUTPUT_DIR."""
+        return self.attempts / uid / "outputs"
+
+    def packed(self, uid: str) -> Path:
+        """Its outputs on their way."""
+        return self.collected / f"{uid}.tar.gz"
 
     def work(self, uid: str) -> Path:
         """Where the attempt runs; its bundle is laid out here."""

@@ -1,4 +1,4 @@
-"""What is made ready for an attempt that is a container: set-ups, secrets."""
+"""What a container is given and what it leaves: set-ups, secrets, outputs."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import hashlib
 
 import pytest
 
+from iris.bundles import unpack
 from iris.domain.jobs import EndCause
 from iris.domain.states import AttemptState
 from tests.support.eventually import eventually
@@ -79,3 +80,16 @@ def test_an_image_that_runs_as_a_user_of_its_own_owns_its_secrets(vm, someones_i
     with vm.controller.lock:
         del vm.controller.wanted["a-1"]
     eventually(lambda: vm.containers() == [])
+
+
+def test_what_an_image_of_any_user_leaves_is_collected(vm, someones_image, tmp_path):
+    leaves = 'id -u >"$IRIS_OUTPUT_DIR/user"; chmod 600 "$IRIS_OUTPUT_DIR/user"'
+    for uid, image in (("a-1", ""), ("a-2", someones_image)):
+        vm.controller.run(uid, "sh", "-c", leaves, image=image)
+        assert vm.ended(uid).state is AttemptState.SUCCEEDED, vm.controller.output(uid)
+        packed = tmp_path / uid
+        packed.write_bytes(vm.controller.outputs[uid])
+        unpack(packed, tmp_path / f"{uid}-left")
+
+    found = [(tmp_path / f"{uid}-left/user").read_text() for uid in ("a-1", "a-2")]
+    assert found == ["0\n", "4321\n"]

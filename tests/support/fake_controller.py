@@ -18,6 +18,8 @@ from iris.domain.protocol import (
     HeartbeatAnswer,
     LogBatch,
     LogBatchAnswer,
+    OutputsHad,
+    OutputsOffer,
     PhaseReport,
     Registered,
     Registration,
@@ -25,7 +27,7 @@ from iris.domain.protocol import (
 from iris.domain.resources import Resources
 from iris.domain.states import ATTEMPT_ENDED
 from iris.domain.views import Health
-from iris.errors import IrisError, JobRefused, NotThere
+from iris.errors import IrisError, JobRefused, NotThere, StoreFailed
 
 UID = "cluster-uid"
 TOKEN = "worker-token"
@@ -46,6 +48,9 @@ class FakeController:
         self.phases: list[PhaseReport] = []
         self.bundles: dict[str, bytes] = {}
         self.secrets: dict[str, dict[str, str]] = {}  # values by attempt
+        self.outputs: dict[str, bytearray] = {}  # packed, by attempt
+        self.offers: dict[str, OutputsOffer] = {}  # of what is whole
+        self.takes_outputs = True
         self.asked: Counter[str] = Counter()  # requests by path
         self.tokens: set[str] = set()  # that were shown
         self.interval = 0.5
@@ -151,8 +156,10 @@ class FakeController:
             return self._take_logs(wire.decode(body, LogBatch))
         if path.startswith("/v1/bundles/"):
             return self._bundle(path.rpartition("/")[2])
-        if path.startswith("/v1/attempts/"):
+        if path.endswith("/secrets"):
             return self._secrets(path.split("/")[3])
+        if path.startswith("/v1/attempts/"):
+            return self._take_outputs(path, body)
         if self.refusal is not None:
             raise self.refusal
         return self._take_heartbeat(wire.decode(body, Heartbeat))
@@ -172,6 +179,22 @@ class FakeController:
         if uid not in self.secrets:
             raise JobRefused("the cluster has no secret any more")
         return AttemptSecrets(self.secrets[uid])
+
+    def _take_outputs(self, path: str, body: bytes) -> OutputsHad:
+        uid, offset = path.split("/")[3], path.partition("?offset=")[2]
+        if not self.takes_outputs:
+            raise StoreFailed("the disk is full")
+        with self.lock:
+            kept = self.outputs.setdefault(uid, bytearray())
+            if offset:
+                if int(offset) == len(kept):
+                    kept += body
+                return OutputsHad(len(kept))
+            offer = wire.decode(body, OutputsOffer)
+            is_whole = hashlib.sha256(kept).hexdigest() == offer.sha256
+            if is_whole:
+                self.offers[uid] = offer
+            return OutputsHad(len(kept), kept=is_whole)
 
     def _take_logs(self, batch: LogBatch) -> LogBatchAnswer:
         with self.lock:
@@ -223,6 +246,9 @@ def _answers_of(controller: FakeController) -> type[BaseHTTPRequestHandler]:
             pass
 
         def do_GET(self) -> None:
+            self.do_POST()
+
+        def do_PUT(self) -> None:
             self.do_POST()
 
         def do_POST(self) -> None:

@@ -50,7 +50,7 @@ class PieceQuery(msgspec.Struct, frozen=True):
     answer=OutputsHad,
 )
 def offer_outputs(call: Call[OutputsOffer, NoQuery]) -> OutputsHad:
-    """Say what an attempt left, or why nothing comes; the answer says what is here."""
+    """Say what an attempt left; the answer says how much of it is here."""
     return call.parts.outputs.offer(_own_attempt(call), call.body)
 
 
@@ -142,6 +142,7 @@ def _view(parts: Parts, job: Job, task: TaskView, number: int | None) -> Outputs
         size_bytes=known.size_bytes,
         sha256=known.sha256,
         files=known.files,
+        content_bytes=known.content_bytes,
         left_out=known.left_out,
         missing=known.missing,
     )

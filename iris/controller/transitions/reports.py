@@ -162,7 +162,9 @@ def _tell(change: Change, attempt: Attempt, kind: str, because: str) -> None:
     )
 
 
-def desired_attempts(tables: Tables, heartbeat: Heartbeat) -> tuple[Desired, ...]:
+def desired_attempts(
+    tables: Tables, heartbeat: Heartbeat, output_bytes: int
+) -> tuple[Desired, ...]:
     """All that the worker should run or stop, with specs for what it lacks."""
     worker = tables.workers[heartbeat.worker_uid]
     known = {report.uid for report in heartbeat.attempts}
@@ -175,7 +177,9 @@ def desired_attempts(tables: Tables, heartbeat: Heartbeat) -> tuple[Desired, ...
         if because:
             desired.append(Desired(attempt.uid, "stop", because=because))
             continue
-        spec = None if attempt.uid in known else _spec(tables, worker, attempt)
+        spec = None
+        if attempt.uid not in known:
+            spec = _spec(tables, worker, attempt, output_bytes)
         coordinator = _coordinator(tables, attempt)
         want = "run" if attempt.gang_uid and not coordinator else "go"
         if not attempt.gang_uid:
@@ -193,7 +197,9 @@ def _coordinator(tables: Tables, attempt: Attempt) -> str:
     return f"{tables.workers[first.worker_uid].address}:{first.coordinator_port}"
 
 
-def _spec(tables: Tables, worker: Worker, attempt: Attempt) -> AttemptSpec:
+def _spec(
+    tables: Tables, worker: Worker, attempt: Attempt, output_bytes: int
+) -> AttemptSpec:
     job = tables.jobs[attempt.job_uid]
     spec = job.spec
     siblings = tables.slice_workers[worker.slice_name]
@@ -225,4 +231,5 @@ def _spec(tables: Tables, worker: Worker, attempt: Attempt) -> AttemptSpec:
         setup=spec.setup,
         setup_timeout=spec.setup_timeout,
         secrets=spec.secrets,
+        output_bytes=output_bytes,
     )

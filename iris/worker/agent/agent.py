@@ -12,6 +12,7 @@ from typing import NoReturn
 from iris.clock import Clock
 from iris.worker.agent.boot import LAST_PHASE, Boot
 from iris.worker.agent.cloud import listen_to_cloud
+from iris.worker.agent.collecting import Collector
 from iris.worker.agent.desk import Desk
 from iris.worker.agent.heart import Heart
 from iris.worker.agent.link import Link
@@ -50,17 +51,25 @@ class Agent:
         self._reader = Reader()
         self._sending = threading.Lock()
         self._token = metadata.join_token
+        desk, wake = Desk(), threading.Event()
         self._worker = Worker(
             folder=folder,
             metadata=metadata,
             clock=clock,
-            desk=Desk(),
+            desk=desk,
             shipper=Shipper(folder, Link(metadata, self._current_token)),
-            wake=threading.Event(),
+            collector=Collector(
+                folder,
+                lambda: Link(metadata, self._current_token),
+                clock,
+                desk,
+                wake.set,
+            ),
+            wake=wake,
             tell=self._tell,
             token=self._current_token,
         )
-        self._reporter = Reporter(self._worker.desk, self._worker.shipper)
+        self._reporter = Reporter(desk, self._worker.shipper, self._worker.collector)
         self._wishes = Wishes(self._worker)
         self._heart = Heart(self._worker, self._reporter, self._wishes)
 
@@ -121,7 +130,10 @@ class Agent:
                     known.append(message.attempt)  # it changed while we came up
         for each in known:
             self._worker.shipper.add(each.spec.uid)
-            self._worker.desk.take_known(each)
+            with self._worker.desk.lock:
+                self._worker.collector.begin(each)
+                self._worker.desk.take_known(each)
+        self._worker.collector.sweep()
         return hello
 
     def _listen(self) -> None:
@@ -132,7 +144,9 @@ class Agent:
             self._worker.wake.set()
 
     def _take_change(self, known: Known) -> None:
-        self._worker.desk.take_known(known)
+        with self._worker.desk.lock:  # nobody hears of the end alone
+            self._worker.collector.begin(known)
+            self._worker.desk.take_known(known)
         if known.ended_at:
             self._worker.shipper.finish(known.spec.uid, rides=True)
 

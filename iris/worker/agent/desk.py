@@ -24,6 +24,7 @@ class Held(msgspec.Struct):
     known: Known | None = None
     cause: EndCause | None = None
     detail: str = ""
+    outputs_missing: str = ""  # why what it left was not collected
 
     @property
     def has_ended(self) -> bool:
@@ -39,6 +40,7 @@ _FAILED = frozenset(
         EndCause.NO_SUCH_IMAGE,
         EndCause.NO_SUCH_SECRET,
         EndCause.SETUP_FAILED,
+        EndCause.OUTPUTS_TOO_LARGE,
         EndCause.OUT_OF_MEMORY,
         EndCause.TIMED_OUT,
     }
@@ -89,6 +91,18 @@ class Desk:
                 cause=EndCause.STOPPED,
                 detail="never started",
             )
+
+    def miss_outputs(self, uid: str, cause: EndCause, because: str) -> None:
+        """What it left was not collected: then it did not succeed."""
+        with self.lock:
+            held = self._held.get(uid)
+            if held is None:
+                return
+            held.outputs_missing = because
+            if held.state is AttemptState.SUCCEEDED:
+                is_users = cause in _FAILED
+                held.state = AttemptState.FAILED if is_users else AttemptState.LOST
+                held.cause, held.detail = cause, because
 
     def forget(self, uid: str) -> bool:
         """Drop an attempt that has ended; False where there is none."""

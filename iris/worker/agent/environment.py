@@ -52,6 +52,7 @@ def attempt_environment(
         "IRIS_VM": str(vm),
         "IRIS_DEADLINE_FILE": str(folder.deadline(spec.uid)),
         "IRIS_CACHE_DIR": str(folder.shared),
+        "IRIS_OUTPUT_DIR": str(folder.outputs(spec.uid)),
         "TPU_WORKER_ID": str(spec.worker_index),
         "TPU_WORKER_HOSTNAMES": ",".join(spec.hostnames),
     }

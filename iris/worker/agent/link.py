@@ -21,6 +21,7 @@ from iris.worker.discovery import controller_url
 T = TypeVar("T")
 
 CONNECT_TIMEOUT = 5.0  # seconds
+JSON, BYTES = "application/json", "application/octet-stream"
 TIMEOUT = 20.0  # seconds for one answer
 
 
@@ -36,6 +37,10 @@ class Link:
     def post(self, path: str, body: msgspec.Struct, answer: type[T]) -> T:
         """Raises Unreachable, or what the controller said."""
         return wire.decode(self._ask("POST", path, wire.encode(body)), answer)
+
+    def put(self, path: str, content: bytes, answer: type[T]) -> T:
+        """Raises Unreachable, or what the controller said."""
+        return wire.decode(self._ask("PUT", path, content, BYTES), answer)
 
     def fetch(self, path: str) -> bytes:
         """The bytes of an answer. Raises Unreachable, or what the controller said."""
@@ -57,15 +62,17 @@ class Link:
             self._connection.close()
             self._connection = None
 
-    def _ask(self, method: str, path: str, body: bytes | None) -> bytes:
+    def _ask(
+        self, method: str, path: str, body: bytes | None, kind: str = JSON
+    ) -> bytes:
         is_kept = self._connection is not None
         try:
             connection = self._connection or self._connect()
-            return self._once(connection, method, path, body)
+            return self._once(connection, (method, path, body), kind)
         except (ConnectionError, http.client.NotConnected) as error:
             self.close()
             if is_kept:  # closed while it was idle; all that we say may be repeated
-                return self._ask(method, path, body)
+                return self._ask(method, path, body, kind)
             raise Unreachable(f"{self._url}: {error}") from error
         except (OSError, http.client.HTTPException) as error:
             self.close()
@@ -74,13 +81,13 @@ class Link:
     def _once(
         self,
         connection: http.client.HTTPConnection,
-        method: str,
-        path: str,
-        body: bytes | None,
+        request: tuple[str, str, bytes | None],
+        kind: str,
     ) -> bytes:
+        method, path, body = request
         headers = {"Authorization": f"Bearer {self._token()}"}
         if body is not None:
-            headers["Content-Type"] = "application/json"
+            headers["Content-Type"] = kind
         connection.request(method, path, body, headers)
         response = connection.getresponse()
         content = response.read()

@@ -1,4 +1,4 @@
-"""What the heartbeat says of each attempt. An end waits for its output."""
+"""What the heartbeat says of each attempt. An end waits for all that it left."""
 
 from __future__ import annotations
 
@@ -6,18 +6,21 @@ import msgspec
 
 from iris.domain.protocol import AttemptReport
 from iris.domain.states import AttemptState
+from iris.worker.agent.collecting import Collector
 from iris.worker.agent.desk import Desk, Held
 from iris.worker.agent.shipping import MOST_IN_REPORT, Shipper
 
+COLLECTING = "it has ended, and its outputs are being collected"
 MOST_RIDING = 1 << 20  # bytes of outputs in one heartbeat
 
 
 class Reporter:
     """Makes the reports of one heartbeat after the other."""
 
-    def __init__(self, desk: Desk, shipper: Shipper) -> None:
+    def __init__(self, desk: Desk, shipper: Shipper, collector: Collector) -> None:
         self._desk = desk
         self._shipper = shipper
+        self._collector = collector
         self._held_back: set[str] = set()  # ends that wait for their output
 
     def reports(self) -> tuple[AttemptReport, ...]:
@@ -25,7 +28,12 @@ class Reporter:
         room, held_back, reports = MOST_RIDING, set(), []
         with self._desk.lock:
             attempts = [msgspec.structs.replace(held) for held in self._desk.all()]
+            collecting = {a.uid for a in attempts if self._collector.is_pending(a.uid)}
         for held in attempts:
+            if held.uid in collecting:
+                held.state = AttemptState.RUNNING
+                reports.append(self._report(held, COLLECTING))
+                continue
             may_ride = self._shipper.left(held.uid) <= min(MOST_IN_REPORT, room)
             if held.has_ended and not may_ride:
                 held_back.add(held.uid)
@@ -41,7 +49,7 @@ class Reporter:
         """Was an end held back whose output is nearly all there by now?"""
         return any(self._shipper.left(uid) <= 0 for uid in self._held_back)
 
-    def _report(self, held: Held) -> AttemptReport:
+    def _report(self, held: Held, detail: str = "") -> AttemptReport:
         known = held.known
         size = self._shipper.size(held.uid)
         report = AttemptReport(
@@ -50,7 +58,7 @@ class Reporter:
             coordinator_port=held.coordinator_port,
             log_bytes=size,
             started_at=known.started_at if known else 0.0,
-            detail=held.detail if held.state is AttemptState.PREPARING else "",
+            detail=held.detail if held.state is AttemptState.PREPARING else detail,
         )
         if not held.has_ended:
             return report
@@ -63,4 +71,5 @@ class Reporter:
             ended_at=known.ended_at if known else 0.0,
             log=rest,
             log_offset=offset,
+            outputs_missing=held.outputs_missing,
         )

@@ -199,6 +199,8 @@ class Wishes:
         """End an attempt, or see that it never starts."""
         with self._desk.lock:
             held = self._desk.find(uid)
+            if held is not None and held.has_ended:
+                self._worker.collector.hurry(uid)
             if held is None or held.is_stopped or held.has_ended:
                 return
             held.is_stopped = True
@@ -212,6 +214,7 @@ class Wishes:
     def _forget(self, uid: str) -> None:
         if self._desk.forget(uid):
             self._worker.shipper.drop(uid)
+            self._worker.collector.drop(uid)
             self._removals.put(uid)
 
     def _remove(self) -> None:

@@ -9,6 +9,7 @@ import msgspec
 
 from iris.clock import Clock
 from iris.domain.machine import VmMetadata
+from iris.worker.agent.collecting import Collector
 from iris.worker.agent.desk import Desk
 from iris.worker.agent.shipping import Shipper
 from iris.worker.folders import VmFolder
@@ -23,6 +24,7 @@ class Worker(msgspec.Struct, frozen=True, kw_only=True):
     clock: Clock
     desk: Desk
     shipper: Shipper
+    collector: Collector
     wake: threading.Event  # set, and the next heartbeat leaves at once
     tell: Callable[[ToKeeper], None]
     token: Callable[[], str]  # what speaks for us at the moment

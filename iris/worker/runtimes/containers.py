@@ -116,7 +116,8 @@ class ContainerAttempts(Attempts):
 
     def _launch(self, known: Known, running: Running) -> None:
         start, folder = running.start, self._folder.attempt(running.start.uid)
-        open_to_containers(self._folder, start.uid, folder / "work")
+        parts = (folder / "work", self._folder.outputs(start.uid))
+        open_to_containers(self._folder, start.uid, *parts)
         known = msgspec.structs.replace(known, started_at=running.started_at)
         self._kept.put(known)
         self.known[start.uid] = known
