@@ -10,6 +10,7 @@ IrisError
 ├── Held                    another process holds what only one may hold
 ├── PortTaken               something else listens on the address
 ├── StoreFailed             the database could not keep what it was given
+│   └── DiskFull            the state disk has no room for anything new
 ├── NotAuthenticated        no token, or one that nobody knows
 ├── NotAllowed              the token's role does not allow it
 ├── NotThere                a job, slice, worker or bundle that is not there
@@ -107,6 +108,10 @@ class StoreFailed(IrisError):
     """The database could not keep what it was given."""
 
     http_status = 507
+
+
+class DiskFull(StoreFailed):
+    """The state disk has no room for anything new."""
 
 
 class NotAuthenticated(IrisError):

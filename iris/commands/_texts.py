@@ -180,6 +180,8 @@ def _(health: Health) -> str:
         said = f"loop {loop.name}: {loop.late_seconds:.1f}s late, {loop.turns} turns"
         errors = f", {loop.errors} errors, last: {loop.last_error}"
         lines.append(said + (errors if loop.errors else ""))
+    if health.disk is not None:
+        lines.append(health.disk.because)
     return "\n".join(lines)
 
 

@@ -70,6 +70,11 @@ def store_failed(database: Path, error: Exception) -> StoreFailed:
     return StoreFailed(f"the database {database} failed: {words}", hint)
 
 
+def is_full(error: DBAPIError) -> bool:
+    """Did the disk have no room?"""
+    return getattr(error.orig, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_FULL
+
+
 def _engine(database: Path, query_only: bool) -> Engine:
     url = URL.create("sqlite+pysqlite", database=str(database))
     engine = create_engine(url)

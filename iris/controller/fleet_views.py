@@ -9,11 +9,13 @@ import iris
 from iris.controller.parts import Parts
 from iris.controller.tables import Tables
 from iris.controller.views import derive_job_state
+from iris.domain.disk import words_of_disk
 from iris.domain.fleet import Backoff, BootPhase, ScaleGroup, Slice, Worker
 from iris.domain.states import SLICE_COMING, SliceState, TaskState
 from iris.domain.views import (
     AutoscalerView,
     ClusterView,
+    DiskView,
     GroupView,
     Health,
     SliceBoot,
@@ -46,6 +48,7 @@ def view_health(parts: Parts) -> Health:
         version=iris.__version__,
         ok=all(loop.late_seconds <= TOO_LATE for loop in loops),
         loops=loops,
+        disk=_disk_view(parts),
     )
 
 
@@ -70,7 +73,14 @@ def view_cluster(parts: Parts) -> ClusterView:
         tasks=dict(tasks),
         slices=dict(slices),
         workers=dict(workers),
+        disk=_disk_view(parts),
     )
+
+
+def _disk_view(parts: Parts) -> DiskView:
+    use = parts.disk.use()
+    because = words_of_disk(use)
+    return DiskView(use.total_bytes, use.free_bytes, use.level, because)
 
 
 def view_slices(parts: Parts) -> tuple[SliceView, ...]:

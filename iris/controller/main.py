@@ -30,6 +30,7 @@ from iris.controller.autoscaling import Autoscaling
 from iris.controller.bundle_store import BundleStore
 from iris.controller.calls import Calls
 from iris.controller.chronicle import tell
+from iris.controller.disk import StateDisk
 from iris.controller.job_log import LogBounds, Room
 from iris.controller.logs import LogStore
 from iris.controller.loop import Loop
@@ -99,9 +100,12 @@ class Controller:
             user_limits=self._config.limits(),
             output_bytes=self._config.worker.output,
         )
+        self._disk = StateDisk(setting.state)
+        self._disk.make_way()
         # the owner's lock first: from here on no other controller writes this state
         self._store = self._open_store()
         self._state = State(self._config.groups(), self._store, clock, self._tuning)
+        self._disk.keep_ballast()
         ensure_operator_token(self._state, setting.state, clock.now())
         # then the port: a taken one ends us before anything is promised to anyone
         port = self._config.controller.port
@@ -158,6 +162,7 @@ class Controller:
             f"the controller of cluster {self._config.name}",
             keep_events=self._config.retention.events,
             on_failure=_die,
+            make_room=self._disk.give_up_ballast,
         )
 
     def _make_autoscaling(self) -> Autoscaling:
@@ -186,6 +191,7 @@ class Controller:
             ),
             bundles=BundleStore(state / "bundles"),
             secrets=SecretStore(state / "secrets", self._state),
+            disk=self._disk,
             metrics=Metrics(),
             clock=self._clock,
             config_text=self._config_text,
@@ -198,7 +204,8 @@ class Controller:
 
     def _log_room(self) -> Room:
         kept = self._config.retention
-        return Room(LogBounds(kept.logs_per_task, kept.logs_per_job))
+        bounds = LogBounds(kept.logs_per_task, kept.logs_per_job)
+        return Room(bounds, self._disk.may_write)
 
     def _listen_to_state(self) -> None:
         listeners: tuple[Callable[..., None], ...] = (

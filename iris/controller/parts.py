@@ -11,6 +11,7 @@ from pathlib import Path
 from iris.clock import Clock
 from iris.controller.bell import Bell
 from iris.controller.bundle_store import BundleStore
+from iris.controller.disk import StateDisk
 from iris.controller.history import History
 from iris.controller.logs import LogStore
 from iris.controller.metrics import Metrics
@@ -41,6 +42,7 @@ class Parts:
     outputs: OutputStore
     bundles: BundleStore
     secrets: SecretStore
+    disk: StateDisk
     metrics: Metrics
     clock: Clock
     config_text: str

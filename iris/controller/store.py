@@ -8,9 +8,14 @@ from pathlib import Path
 
 import msgspec
 from sqlalchemy import Connection
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
-from iris.controller.database import Lock, open_for_writing, store_failed
+from iris.controller.database import (
+    Lock,
+    is_full,
+    open_for_writing,
+    store_failed,
+)
 from iris.controller.journal import Key, Restored, Row
 from iris.controller.restoring import load_restored
 from iris.controller.rows import (
@@ -52,11 +57,16 @@ class Store:
         *,
         keep_events: int = 200_000,
         on_failure: Callable[[StoreFailed], None] | None = None,
+        make_room: Callable[[], bool] = lambda: False,
     ) -> None:
-        """Open or make the database. Raises Held or StoreFailed."""
+        """Open or make the database; a full disk is asked once to `make_room`.
+
+        Raises Held or StoreFailed.
+        """
         self._database = database
         self._keep_events = keep_events
         self._on_failure = on_failure
+        self._make_room = make_room
         self._lock = _take_lock(database, holder)
         try:
             self._engine = open_for_writing(database)
@@ -133,7 +143,7 @@ class Store:
         try:
             with self._engine.connect() as connection:
                 while (batch := self._next_batch()) is not None:
-                    self._commit(connection, batch)
+                    self._commit_somehow(connection, batch)
         except Exception as error:  # any fault must end the process
             self._fail(store_failed(self._database, error))
 
@@ -147,6 +157,14 @@ class Store:
             batch, self._pending = self._pending, _Pending()
             self._pending.seq = batch.seq
             return batch
+
+    def _commit_somehow(self, connection: Connection, batch: _Pending) -> None:
+        try:
+            self._commit(connection, batch)
+        except OperationalError as error:
+            if not is_full(error) or not self._make_room():
+                raise
+            self._commit(connection, batch)
 
     def _commit(self, connection: Connection, batch: _Pending) -> None:
         with connection.begin():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from iris.domain.disk import DiskLevel
 from iris.domain.fleet import BootPhase, Limits
 from iris.domain.jobs import EndCause, JobSpec
 from iris.domain.resources import Resources
@@ -178,6 +179,15 @@ class LoopHealth(msgspec.Struct, frozen=True):
     last_error: str = ""
 
 
+class DiskView(msgspec.Struct, frozen=True):
+    """The controller's state disk; `because` says what follows from how full it is."""
+
+    total_bytes: int
+    free_bytes: int
+    level: DiskLevel
+    because: str
+
+
 class Health(msgspec.Struct, frozen=True):
     """Open to all: who answers, and how late each loop is."""
 
@@ -186,6 +196,7 @@ class Health(msgspec.Struct, frozen=True):
     version: str
     ok: bool
     loops: tuple[LoopHealth, ...]
+    disk: DiskView | None = None
 
 
 class ClusterView(msgspec.Struct, frozen=True):
@@ -201,6 +212,13 @@ class ClusterView(msgspec.Struct, frozen=True):
     tasks: dict[TaskState, int]  # of live jobs
     slices: dict[SliceState, int]
     workers: dict[WorkerState, int]
+    disk: DiskView | None = None
+
+    def worries(self) -> tuple[str, ...]:
+        """What its operator should know."""
+        if self.disk is None or self.disk.level is DiskLevel.ROOMY:
+            return ()
+        return (self.disk.because,)
 
 
 class LogLine(msgspec.Struct, frozen=True):

@@ -262,7 +262,7 @@ def status(session: Session) -> Status:
         slices=view.slices,
         workers=view.workers,
         images=images_of(view.config_text),
-        notes=disagreements(session, view.config_text),
+        notes=(*view.worries(), *disagreements(session, view.config_text)),
     )
 
 

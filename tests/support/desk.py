@@ -17,6 +17,8 @@ from iris.controller.archive import Archive
 from iris.controller.auth import ensure_operator_token
 from iris.controller.bundle_store import BundleStore
 from iris.controller.change import hash_token
+from iris.controller.disk import StateDisk
+from iris.controller.job_log import Room
 from iris.controller.logs import LogStore
 from iris.controller.metrics import LoopNumbers, Metrics, StateNumbers
 from iris.controller.output_store import OutputStore
@@ -26,11 +28,14 @@ from iris.controller.state import State, Tuning
 from iris.controller.store import Store
 from iris.controller.streams import wake_readers
 from iris.domain.access import Grant, Role
+from iris.domain.disk import DiskUse
 from iris.domain.fleet import ScaleGroup, Worker
 from iris.domain.protocol import AttemptReport, Heartbeat, HeartbeatAnswer, Registration
 from iris.domain.views import JobView
 from iris.planning.plans import CapacityPlan, Create, Placement, SchedulingPlan
 from tests.support.fleet import CPU, TPU
+
+GB = 10**9
 
 
 class Desk:
@@ -44,13 +49,17 @@ class Desk:
         self.store = Store(folder / "iris.db", "a test")
         self.state = State((CPU, TPU), self.store, self.clock, Tuning("test", "uid-1"))
         self.archive = Archive(folder / "iris.db")
+        self.disk_use = DiskUse(50 * GB, 40 * GB)
         self.parts = Parts(
             state=self.state,
             history=self.archive,
-            logs=LogStore(folder / "logs"),
+            logs=LogStore(
+                folder / "logs", Room(may_write=lambda: self.parts.disk.may_write())
+            ),
             outputs=OutputStore(folder / "outputs", self.state.is_live),
             bundles=BundleStore(folder / "bundles"),
             secrets=SecretStore(folder / "secrets", self.state),
+            disk=StateDisk(folder, lambda: self.disk_use),
             metrics=Metrics(),
             clock=self.clock,
             config_text="name: test\n",

@@ -41,6 +41,8 @@ def get_bundle(call: Call[None, NoQuery]) -> Path:
     answer=BundleKept,
 )
 def put_bundle(call: Call[BinaryIO, NoQuery]) -> BundleKept:
-    """Keep a bundle under the SHA-256 of its bytes."""
+    """Keep a bundle under the SHA-256 of its bytes. Raises DiskFull."""
     sha256 = call.params["sha256"]
+    if not call.parts.bundles.has(sha256):
+        call.parts.disk.require_room()
     return BundleKept(sha256, call.parts.bundles.keep(sha256, call.body))

@@ -181,6 +181,10 @@ def _accept(
     parts, caller = call.parts, call.caller
     with parts.state.reading() as tables:
         groups = tuple(tables.groups.values())
+        known = tables.client_ids
+        is_new = any(each.client_id not in known for each in submissions)
+    if is_new:
+        parts.disk.require_room()
     admitted = [
         _in_order(call, admit(each, groups, parts.bundles.has, parts.runtime))
         for each in submissions

@@ -51,7 +51,9 @@ class PieceQuery(msgspec.Struct, frozen=True):
 )
 def offer_outputs(call: Call[OutputsOffer, NoQuery]) -> OutputsHad:
     """Say what an attempt left; the answer says how much of it is here."""
-    return call.parts.outputs.offer(_own_attempt(call), call.body)
+    attempt = _own_attempt(call)
+    call.parts.disk.require_floor()  # the worker offers it again, for as long as it may
+    return call.parts.outputs.offer(attempt, call.body)
 
 
 @routes.add(
@@ -65,6 +67,7 @@ def offer_outputs(call: Call[OutputsOffer, NoQuery]) -> OutputsHad:
 def put_outputs(call: Call[BinaryIO, PieceQuery]) -> OutputsHad:
     """Keep a piece of what was offered; one that begins elsewhere is left out."""
     attempt, offset = _own_attempt(call), cursor_from(call.query.offset)
+    call.parts.disk.require_floor()
     return call.parts.outputs.append(attempt, offset, call.body.read())
 
 

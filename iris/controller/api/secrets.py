@@ -35,6 +35,7 @@ def list_secrets(call: Call[None, NoQuery]) -> Page[SecretView]:
 )
 def put_secret(call: Call[SecretValue, NoQuery]) -> SecretView:
     """Keep a secret for all jobs; attempts that start from now on get it."""
+    call.parts.disk.require_room()
     view = call.parts.secrets.put(call.params["name"], call.body.value)
     _LOG.info("secret put name=%s user=%s", view.name, call.caller.user)
     return view
