@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from contextlib import suppress
-from contextlib import suppress
 
 from msgspec.structs import replace
 
@@ -20,7 +19,6 @@ from iris.domain.protocol import (
     LogBatchAnswer,
 )
 from iris.domain.states import ATTEMPT_ENDED
-from iris.errors import StoreFailed
 from iris.errors import StoreFailed
 
 
@@ -93,9 +91,7 @@ def _note_what_is_missing(
 ) -> None:
     if report.state in ATTEMPT_ENDED and report.outputs_missing:
         with suppress(StoreFailed):  # the end and its detail say so too
-            # the log says it too: a full disk keeps no attempt from its end
-            with suppress(StoreFailed):
-                parts.outputs.note_missing(attempt, report.outputs_missing)
+            parts.outputs.note_missing(attempt, report.outputs_missing)
 
 
 def _with_log_have(
