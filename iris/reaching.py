@@ -113,7 +113,7 @@ class Reach(msgspec.Struct, frozen=True):
     def read(self, machine: ControllerMachine, name: str) -> bytes:
         """A file of the controller's machine. Raises NotFound, Unreachable."""
         script = (bootstrap_folder() / "show.sh").read_text()
-        command = _AS_ROOT.format(f"sh -c {shlex.quote(script)} show {name}")
+        command = as_root("sh", "-c", script, "show", name)
         ran = self.tunnel.run(self.destination(machine), command, READ_TIMEOUT)
         if ran.exit_status != 0:
             words = " ".join(ran.err.decode(errors="replace").split()[-40:])
@@ -151,6 +151,11 @@ class Reach(msgspec.Struct, frozen=True):
         return record is not None and (
             record.rehearsal or record.endpoints.are_of_this_machine
         )
+
+
+def as_root(*words: str) -> str:
+    """Words as a command for another machine's shell, run there as root."""
+    return _AS_ROOT.format(shlex.join(words))
 
 
 def worker_name(worker: WorkerView) -> str:

@@ -74,6 +74,10 @@ class JobCalls(Calls):
         """All attempts of a task, in order."""
         return self._get(f"{_job(job)}/tasks/{task}/attempts", Page[AttemptView]).items
 
+    def entrance(self, job: str, task: int) -> AttemptView:
+        """The attempt to get into, while it runs. Raises Conflict, NotAllowed."""
+        return self._get(f"{_job(job)}/tasks/{task}/entrance", AttemptView)
+
     def why(self, job: str) -> Explanation:
         """Why a job stands where it stands, and what happens next."""
         return self._get(f"{_job(job)}/why", Explanation)

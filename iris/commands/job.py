@@ -17,6 +17,7 @@ from iris.commands._edge import (
     tell,
     words_after_dashes,
 )
+from iris.commands._entering import exec_ as exec_
 from iris.commands._following import end, going_on, tasks_of, watching
 
 if TYPE_CHECKING:

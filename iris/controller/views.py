@@ -94,7 +94,7 @@ class JobViews:
             raise NotThere(f"job {job.name} has tasks 0 to {job.spec.tasks - 1}")
         self._state.wait_durable()
         attempts = self._history.attempts(job.uid, index)
-        return Page(tuple(_attempt_view(job, attempt) for attempt in attempts))
+        return Page(tuple(attempt_view(job, attempt) for attempt in attempts))
 
     def has_ended(self, job: Job, task: int | None) -> bool:
         """Has the job, or that task of it, ended, and so its log?"""
@@ -265,7 +265,8 @@ def _preparing_words(attempt: Attempt | None) -> str:
     return attempt.detail if attempt and is_preparing else ""
 
 
-def _attempt_view(job: Job, attempt: Attempt) -> AttemptView:
+def attempt_view(job: Job, attempt: Attempt) -> AttemptView:
+    """An attempt as the API shows it."""
     return AttemptView(
         uid=attempt.uid,
         job=job.name,

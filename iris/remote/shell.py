@@ -88,6 +88,13 @@ class Shell:
         self._require_ended(ended)
         return int(ended.exited)
 
+    def attach(self, command: str) -> Any:
+        """Start a command; its streams are the channel's. Raises Unreachable."""
+        with self._reaching():
+            channel = self._transport().open_session(timeout=self._timeout)
+            channel.exec_command(command)
+            return channel
+
     def put(self, content: bytes, path: str, timeout: float = RUN_TIMEOUT) -> None:
         """Write a file there, whole or not at all. Raises Late, Unreachable."""
         new = shlex.quote(f"{path}.new")

@@ -8,6 +8,7 @@ environment, or else the folder that it works in or writes to.
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -160,3 +161,12 @@ def _fair_share(process: Seen) -> int:
         has_ended = HAS_PROC and not os.path.exists(f"/proc/{process.pid}")
         return 0 if has_ended else process.rss_bytes
     return process.rss_bytes
+
+
+def become_subreaper() -> bool:
+    """What leaves its parent becomes a child of this process (Linux only)."""
+    pr_set_child_subreaper = 36  # linux/prctl.h
+    try:
+        return int(ctypes.CDLL(None).prctl(pr_set_child_subreaper, 1, 0, 0, 0)) == 0
+    except (OSError, AttributeError):
+        return False

@@ -7,7 +7,6 @@ It is small on purpose: it must never be the process that fails.
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import logging
 import os
 import selectors
@@ -20,6 +19,7 @@ from iris.clock import Clock
 from iris.domain.jobs import EndCause
 from iris.worker.attempts import Attempts
 from iris.worker.boots import boot_to_go_on, write_keeper_file
+from iris.worker.descendants import become_subreaper
 from iris.worker.folders import VmFolder, write_private
 from iris.worker.journal import Journal
 from iris.worker.messages import (
@@ -86,7 +86,7 @@ class Keeper:
         journal = Journal(self._folder.journal, self.boot_id)
         attempts = ProcessAttempts(self._folder, self._clock, self._tell, journal)
         attempts.agent_pid = lambda: self._agent.pid
-        attempts.is_subreaper = _become_subreaper()
+        attempts.is_subreaper = become_subreaper()
         return attempts
 
     def run(self) -> None:
@@ -213,12 +213,3 @@ def _drain(woken: socket.socket) -> None:
     with contextlib.suppress(BlockingIOError):
         while woken.recv(4096):
             pass
-
-
-def _become_subreaper() -> bool:
-    """What leaves its parent becomes a child of this process (Linux only)."""
-    pr_set_child_subreaper = 36  # linux/prctl.h
-    try:
-        return int(ctypes.CDLL(None).prctl(pr_set_child_subreaper, 1, 0, 0, 0)) == 0
-    except (OSError, AttributeError):
-        return False

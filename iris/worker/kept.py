@@ -31,10 +31,20 @@ class KeptAttempts:
         with contextlib.suppress(OSError):
             (self._folder / uid).unlink()
 
+    def find(self, uid: str) -> Known | None:
+        """One of them, as it stands."""
+        with contextlib.suppress(OSError, msgspec.MsgspecError):
+            return _read(self._folder / uid)
+        return None
+
     def all(self) -> list[Known]:
         """Those that can be read; half a file is of an attempt that never started."""
         found = []
         for path in self._folder.glob("*"):
             with contextlib.suppress(OSError, msgspec.MsgspecError):
-                found.append(msgspec.msgpack.decode(path.read_bytes(), type=Known))
+                found.append(_read(path))
         return found
+
+
+def _read(path: Path) -> Known:
+    return msgspec.msgpack.decode(path.read_bytes(), type=Known)

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import socket
-import struct
-from collections.abc import Iterator
 
 import msgspec
 
+from iris.domain import framing
 from iris.domain.jobs import EndCause
 from iris.domain.protocol import AttemptSpec
-
-_LENGTH = struct.Struct(">I")
 
 
 class Start(msgspec.Struct, frozen=True, tag=True):
@@ -106,31 +103,12 @@ _encode = msgspec.msgpack.Encoder().encode
 
 def framed(message: ToKeeper | ToAgent) -> bytes:
     """One message as it travels."""
-    body = _encode(message)
-    return _LENGTH.pack(len(body)) + body
+    return framing.framed(_encode(message))
 
 
 def send(end: socket.socket, message: ToKeeper | ToAgent) -> None:
     """One message, whole. Raises OSError when the other end is gone."""
     end.sendall(framed(message))
-
-
-class Reader:
-    """Cuts what arrives into bodies of messages."""
-
-    def __init__(self) -> None:
-        self._arrived = bytearray()
-
-    def feed(self, arrived: bytes) -> Iterator[bytes]:
-        """Take what was read; yield every message that is now whole."""
-        self._arrived += arrived
-        while len(self._arrived) >= _LENGTH.size:
-            (length,) = _LENGTH.unpack_from(self._arrived)
-            if len(self._arrived) < _LENGTH.size + length:
-                return
-            body = bytes(self._arrived[_LENGTH.size : _LENGTH.size + length])
-            del self._arrived[: _LENGTH.size + length]
-            yield body
 
 
 decode_to_keeper = msgspec.msgpack.Decoder(ToKeeper).decode

@@ -15,8 +15,9 @@ from pathlib import Path
 import msgspec
 
 from iris.clock import Clock
+from iris.domain.framing import Reader
 from iris.processes import send
-from iris.worker.messages import Reader, ToAgent, ToKeeper, decode_to_keeper, framed
+from iris.worker.messages import ToAgent, ToKeeper, decode_to_keeper, framed
 
 log = logging.getLogger(__name__)
 

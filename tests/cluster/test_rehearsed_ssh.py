@@ -10,7 +10,7 @@ import pytest
 from tests.support.canary import CANARY, files_with_it, places_of, processes_with_it
 from tests.support.eventually import eventually
 from tests.support.machine import processes_in
-from tests.support.terminal import Terminal
+from tests.support.terminal import ROOT, Terminal
 
 SINGS = "echo ${#SHARED} letters; exec sleep 1000"
 
@@ -90,6 +90,59 @@ def test_a_secret_reaches_every_vm_of_a_slice_and_no_metadata_or_console(far):
     assert {p.stat().st_mode & 0o777 for p in holders} == {0o600}
     far.ok("job.cancel", "s")
     far.run("job.wait", "s")
+
+
+@pytest.fixture
+def stays(far):
+    """A gang that goes on until its visitors have left."""
+    words = ("--no-bundle", "--tpu", "v5litepod-16", "--json", "--", "sleep", "100000")
+    name = json.loads(far.ok("job.run", *words))["name"]
+    eventually(lambda: counts_of(far, name) == {"running": 4}, within=30.0)
+    yield name
+    far.ok("job.cancel", name)
+    far.run("job.wait", name)
+
+
+def counts_of(far, job):
+    return json.loads(far.ok("job.status", job, "--json"))["job"]["counts"]
+
+
+def visit(far, *words, sent=b""):
+    """How `job.exec` ends, byte for byte."""
+    return subprocess.run(
+        ["inv", "job.exec", *words],
+        cwd=ROOT,
+        env=far.environment,
+        input=sent,
+        capture_output=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def test_people_get_into_a_task_on_its_own_vm(far, stays):
+    every = bytes(range(256)) * 1000
+    said = 'echo "$TPU_WORKER_ID" >&2; cat; exit 7'
+
+    ran = visit(far, f"{stays}/2", "--", "sh", "-c", said, sent=every)
+
+    assert (ran.returncode, ran.stdout, ran.stderr) == (7, every, b"2\n")
+    assert b"this is task 0 of 4" in visit(far, stays, "--", "true").stderr
+
+
+def test_a_line_that_is_cut_leaves_nothing_of_a_visit(far, stays):
+    words = ("sh", "-c", "echo up; exec sleep 100001")
+    visiting = far.start("job.exec", f"{stays}/1", "--", *words)
+    assert visiting.stdout.readline() == "up\n"
+
+    far.ok("rehearse.inject", "--kind", "ssh-cut", "--name", "iris-eu-tpu-*")
+    _, said = visiting.communicate(timeout=60)
+
+    assert visiting.returncode == 1
+    assert "was cut while it ran" in said
+    words = ["sleep", "100001"]
+    eventually(lambda: words not in [p.cmdline() for p in processes_in(far.folder)])
+    assert counts_of(far, stays) == {"running": 4}
 
 
 @pytest.mark.timeout(200)

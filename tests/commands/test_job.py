@@ -175,6 +175,22 @@ def test_ctrl_c_while_following_cancels_nothing(running):
     assert running.run("job.wait", "long").status == 1
 
 
+def test_job_exec_runs_a_command_where_the_job_runs(running):
+    running.ok("job.run", "--no-bundle", "--name", "open", "--tasks", "2", *SLEEP)
+    eventually(lambda: "running" in running.ok("job.status", "open"), 30.0)
+    said = ("--", "sh", "-c", "echo $IRIS_TASK_INDEX; exit 7")
+
+    ran = running.run("job.exec", "open/1", *said)
+    shell = running.refused("job.exec", "open", status=2)
+    running.ok("job.cancel", "open")
+    running.run("job.wait", "open")
+
+    assert ran == (7, "1\n", "")
+    assert "a shell, or -it, needs a terminal" in shell
+    over = running.refused("job.exec", "open", *said, status=1)
+    assert "task 0 of job open has ended (cancelled)" in over
+
+
 def test_job_run_dry_run_submits_nothing(running):
     before = running.ok("job.list", "--json")
 

@@ -10,6 +10,7 @@ from iris.controller.api import (
     bundles,
     cluster,
     costs,
+    entering,
     events,
     jobs,
     logs,
@@ -33,6 +34,7 @@ def get_openapi(call: Call[None, NoQuery]) -> dict[str, Any]:
 EVERY_ROUTE: tuple[Route, ...] = (
     *cluster.routes,
     *jobs.routes,
+    *entering.routes,
     *logs.routes,
     *outputs.routes,
     *slices.routes,

@@ -27,6 +27,7 @@ from iris.emulator.process.containers import (
     state_of,
     there,
 )
+from iris.emulator.process.executing import execute
 from iris.emulator.process.flags import many, one, split
 from iris.emulator.process.stock import OURS, image, login, name_of, pull, say
 
@@ -242,6 +243,7 @@ COMMANDS = {
     "pull": pull,
     "image": image,
     "run": run,
+    "exec": execute,
     "ps": ps,
     "inspect": inspect,
     "logs": logs,

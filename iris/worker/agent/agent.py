@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import NoReturn
 
 from iris.clock import Clock
+from iris.domain.framing import Reader
 from iris.worker.agent.boot import LAST_PHASE, Boot
 from iris.worker.agent.cloud import listen_to_cloud
 from iris.worker.agent.collecting import Collector
@@ -29,7 +30,6 @@ from iris.worker.messages import (
     Hello,
     Keep,
     Known,
-    Reader,
     ToKeeper,
     decode_to_agent,
     send,

@@ -151,6 +151,39 @@ class Engine:
         with contextlib.suppress(IrisError), _told():
             self._api().kill(self.name_of(uid), name)
 
+    def enter(
+        self, uid: str, argv: tuple[str, ...], work: str, terminal: str
+    ) -> tuple[str, Any]:
+        """Run a visitor's command in a container: its id, and a socket for its streams.
+
+        `terminal` is what TERM says there, empty without one. Raises IrisError.
+        """
+        with _told():
+            made = self._api().exec_create(
+                self.name_of(uid),
+                list(argv),
+                stdin=True,
+                tty=bool(terminal),
+                environment={"TERM": terminal} if terminal else None,
+                workdir=work,
+            )
+            streams = self._api().exec_start(
+                made["Id"], tty=bool(terminal), socket=True
+            )
+            plug = streams._sock
+            plug.settimeout(None)
+            return str(made["Id"]), plug
+
+    def status_of_visit(self, visit_id: str) -> int:
+        """How a visitor's command ended. Raises IrisError."""
+        with _told():
+            return int(self._api().exec_inspect(visit_id)["ExitCode"] or 0)
+
+    def resize_visit(self, visit_id: str, rows: int, columns: int) -> None:
+        """Its terminal has another size; one that has ended has none."""
+        with contextlib.suppress(IrisError), _told():
+            self._api().exec_resize(visit_id, rows, columns)
+
     def remove(self, uid: str, tries: int = 0) -> None:
         """End it and take it away; returns once it is not there, for certain.
 

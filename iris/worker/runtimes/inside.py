@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 from iris.worker.folders import VmFolder
@@ -11,18 +12,30 @@ from iris.worker.runtimes.engine import Engine
 # $0 is the output, "$@" the command: one that cannot be run leaves a file beside it.
 # Its secrets are read from a file, so that whoever asks the engine sees none.
 MISSING = "no-command"
-_SHELL = (
-    'exec >>"$0" 2>&1; '
+_SURROUNDINGS = (
     'if [ -e "${0%/*}/secrets" ]; then . "${0%/*}/secrets" || exit 126; fi; '
     'if [ -n "$IRIS_SETUP_DIR" ]; then export PATH="$IRIS_SETUP_DIR/bin:$PATH"; fi; '
+)
+_SHELL = (
+    f'exec >>"$0" 2>&1; {_SURROUNDINGS}'
     'command -v -- "$1" >/dev/null && exec "$@"; '
     f': >"${{0%/*}}/{MISSING}"; exit 127'
+)
+# $0 is a file for its pid, by which it can be signalled; without a command a shell.
+_VISIT = (
+    f'echo $$ >"$0"; {_SURROUNDINGS}'
+    '[ $# -gt 0 ] || set -- "$(command -v bash || echo sh)"; exec "$@"'
 )
 
 
 def in_shell(output: str, command: tuple[str, ...]) -> tuple[str, ...]:
     """The words that run a command there."""
     return ("/bin/sh", "-c", _SHELL, output, *command)
+
+
+def in_visit(pid_file: str, words: Sequence[str]) -> tuple[str, ...]:
+    """The words that run a visitor's there, beside the attempt's own."""
+    return ("/bin/sh", "-c", _VISIT, pid_file, *words)
 
 
 def open_to_containers(folder: VmFolder, uid: str, *more: Path) -> None:

@@ -39,6 +39,12 @@ class Engine:
             timeout=WITHIN,
         )
 
+    def start(self, *words: str) -> subprocess.Popen[str]:
+        """Type a command and let it run."""
+        return subprocess.Popen(
+            ["docker", *words], env=self._around, stdout=subprocess.PIPE, text=True
+        )
+
     def run(self, *words: str, name: str = "c") -> None:
         said = self("run", "-d", "--name", name, *words)
         assert said.returncode == 0, said.stderr
@@ -247,3 +253,26 @@ def test_an_image_is_there_once_it_was_pulled(docker: Engine) -> None:
     assert docker("image", "inspect", IMAGE).returncode == 0
     assert docker("image", "ls").returncode == 64
     assert docker("version", "--format", "{{.Server.Version}}").returncode == 0
+
+
+def test_a_command_in_a_container_has_its_environment_and_ends_with_it(
+    docker: Engine,
+) -> None:
+    docker.run("-e", "WORD=a b", IMAGE, "sleep", "7777")
+    said = 'cat; echo "$WORD" >&2; exit 3'
+
+    inside = docker("exec", "-i", "c", "sh", "-c", said, sent="typed")
+    unheard = docker("exec", "c", "cat", sent="typed")
+    wrong = [
+        docker("exec", *words).returncode
+        for words in (("-it", "c", "sh"), ("c",), ("no", "true"), ("c", "no-program"))
+    ]
+    begun = docker.start("exec", "c", "sh", "-c", "echo up; exec sleep 7777")
+    assert begun.stdout.readline() == "up\n"
+    docker("rm", "-f", "c")
+
+    assert (inside.returncode, inside.stdout, inside.stderr) == (3, "typed", "a b\n")
+    assert unheard.stdout == ""
+    assert wrong == [64, 64, 1, 127]
+    assert begun.wait(WITHIN) == 128 + 9
+    begun.stdout.close()

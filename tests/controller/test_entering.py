@@ -1,0 +1,59 @@
+"""Who gets into which attempt, and what the others are told."""
+
+from __future__ import annotations
+
+from iris.domain.access import Role
+from iris.domain.protocol import AttemptReport
+from iris.domain.states import AttemptState
+from tests.support.desk import Desk
+
+RUNNING = AttemptState.RUNNING
+
+
+def test_a_jobs_user_and_operators_get_into_what_runs(desk: Desk):
+    ada, bob = desk.token(Role.USER, "ada"), desk.token(Role.USER, "bob")
+    viewer = desk.token(Role.VIEWER, "vera")
+    (worker,) = desk.boot()
+    job = desk.submit(token=ada, name="train", tasks=2)
+    uid = desk.place(job, worker, task=1)
+    worker.beat(AttemptReport(uid, RUNNING))
+    path = "/v1/jobs/train/tasks/1/entrance"
+
+    asked = {who: desk.ask("GET", path, token=who) for who in (ada, bob, viewer, None)}
+
+    assert asked[ada].json["uid"] == asked[None].json["uid"] == uid
+    assert asked[ada].json["worker_uid"] == worker.uid
+    assert [asked[who].status_code for who in (bob, viewer)] == [403, 403]
+    assert asked[bob].json["detail"] == "job train belongs to ada, not to bob"
+
+
+def test_what_does_not_run_says_why_and_what_to_do(desk: Desk):
+    (worker,) = desk.boot()
+    job = desk.submit(name="train")
+    path = "/v1/jobs/train/tasks/0/entrance"
+
+    waits = desk.ask("GET", path)
+    uid = desk.place(job, worker)
+    worker.beat(AttemptReport(uid, AttemptState.PREPARING, detail="its bundle comes"))
+    prepares = desk.ask("GET", path)
+    worker.beat(AttemptReport(uid, RUNNING))
+    desk.ask("POST", "/v1/jobs/train:cancel", {"because": "no need"})
+    ends = desk.ask("GET", path)
+    worker.beat(AttemptReport(uid, AttemptState.CANCELLED))
+    ended = desk.ask("GET", path)
+    beyond = desk.ask("GET", "/v1/jobs/train/tasks/1/entrance")
+
+    answers = (waits, prepares, ends, ended)
+    assert [answer.status_code for answer in answers] == [409] * 4
+    assert [answer.json["detail"] for answer in answers] == [
+        "task 0 of job train waits: it has not started yet",
+        "task 0 of job train does not run yet: its attempt is preparing "
+        "(its bundle comes)",
+        "task 0 of job train is ending: no need",
+        "task 0 of job train has ended (cancelled): there is nothing to get into",
+    ]
+    assert "`inv probe.why train` says more" in waits.json["hint"]
+    assert (beyond.status_code, beyond.json["detail"]) == (
+        404,
+        "job train has tasks 0 to 0",
+    )
