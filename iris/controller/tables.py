@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
+from itertools import chain
 from typing import Any
 
 from msgspec.structs import replace
@@ -80,14 +81,24 @@ class Tables:
         return worker.resources - used
 
     def held(self) -> tuple[Held, ...]:
-        """What the live attempts of each user hold, computed from them."""
+        """What the attempts of each user hold, computed from them.
+
+        A gang holds its whole share until its end is decided: what a lost member
+        frees is not for younger work, before the gang is in line again.
+        """
+        single = (
+            attempt
+            for live in self.worker_attempts.values()
+            for attempt in live.values()
+            if not attempt.gang_uid
+        )
+        gangs = (a for members in self.gangs.values() for a in members.values())
         tasks: Counter[str] = Counter()
         chips: Counter[str] = Counter()
-        for live in self.worker_attempts.values():
-            for attempt in live.values():
-                user = self.jobs[attempt.job_uid].user  # it lives as long as they
-                tasks[user] += 1
-                chips[user] += attempt.resources.chips
+        for attempt in chain(single, gangs):
+            user = self.jobs[attempt.job_uid].user  # it lives as long as they
+            tasks[user] += 1
+            chips[user] += attempt.resources.chips
         return tuple(Held(user, tasks[user], chips[user]) for user in sorted(tasks))
 
     def apply(self, row: Row) -> None:

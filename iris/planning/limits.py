@@ -17,11 +17,15 @@ class Allowance:
         self._is_limited = self._limits != UserLimits()
         self._tasks = {held.user: held.tasks for held in snapshot.held}
         self._chips = {held.user: held.chips for held in snapshot.held}
+        # user -> the job that is next for what is left
+        self._next_for_tasks: dict[str, str] = {}
+        self._next_for_chips: dict[str, str] = {}
 
     def take(self, pending: PendingJob, count: int) -> int:
         """How many of `count` tasks of a job its user may start; all of a gang or none.
 
-        What finds no place keeps its share: it is next where a slice comes for it.
+        What finds no place keeps its share: it is next where a slice comes for it. And
+        what the limit holds back is next for it: younger work would starve big work.
         """
         if not self._is_limited:
             return count
@@ -33,27 +37,33 @@ class Allowance:
         self._chips[user] = self._chips.get(user, 0) + may * chips
         return may
 
-    def why(self, job: Job) -> str:
-        """What holds the user's next task back."""
+    def hold_back(self, job: Job) -> str:
+        """Nothing of it for younger work of the user; says what holds the job back."""
         user, chips = job.user, job.spec.resources.chips
         if self._copies_left(user, chips) < self._tasks_left(user):
-            has = f"{self._chips.get(user, 0)} chips"
-            most, key = f"{self._limits.chips}", "chips"
+            has, key = f"{self._chips.get(user, 0)} chips", "chips"
+            most, first = self._limits.chips, self._next_for_chips
         else:
-            has = f"{self._tasks.get(user, 0)} tasks"
-            most, key = f"{self._limits.running_tasks}", "running_tasks"
-        return (
+            has, key = f"{self._tasks.get(user, 0)} tasks", "running_tasks"
+            most, first = self._limits.running_tasks, self._next_for_tasks
+        words = (
             f"{user} has {has} at work or next in line, of {most} that one user may "
             f"have (user_limits/{key})"
         )
+        older = first.setdefault(user, job.name)
+        return words if older == job.name else f"{words}; job {older} comes first"
 
     def _tasks_left(self, user: str) -> int:
+        if user in self._next_for_tasks:
+            return 0
         most = self._limits.running_tasks or _PLENTY
         return most - self._tasks.get(user, 0)
 
     def _copies_left(self, user: str, chips: int) -> int:
         if not self._limits.chips or not chips:
             return _PLENTY
+        if user in self._next_for_chips:
+            return 0
         return (self._limits.chips - self._chips.get(user, 0)) // chips
 
 

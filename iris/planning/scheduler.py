@@ -89,7 +89,7 @@ def promise_room(
         allowed = allowance.take(pending, count)
         promise = promise_to(room, pending, shape_of(pending.job.spec), allowed)
         if allowed < count:
-            words = allowance.why(pending.job)
+            words = allowance.hold_back(pending.job)
             promise = replace(promise, limit=words, held_back=count - allowed)
         promises.append(promise)
         keep_at = pending.pending_since + RESERVE_AFTER

@@ -11,8 +11,9 @@ from iris.domain.states import AttemptState
 from iris.errors import Conflict, JobRefused
 from iris.planning.autoscaler import plan_capacity
 from iris.planning.explain import explain_job
+from iris.planning.gangs import plan_verdicts
 from iris.planning.scheduler import plan_assignments
-from tests.support.fleet import CPU, TPU, Fleet, ended
+from tests.support.fleet import CPU, TPU, Fleet, ended, ran
 
 ONE_CPU = Resources(cpus=1)
 A_VM = Resources(chips=4)
@@ -132,6 +133,30 @@ def test_usage_is_computed_from_live_attempts_after_a_restart_too():
 
     assert [(h.user, h.tasks) for h in full] == [("ada", 2)]
     assert fleet.state.snapshot().held == ()
+
+
+def test_a_gang_that_lost_a_member_keeps_its_share_until_it_is_in_line_again():
+    """A younger task took the place of the lost member; the gang waited for it."""
+    fleet = Fleet(UserLimits(running_tasks=4))
+    workers = fleet.boot(TPU)
+    fleet.boot(CPU)
+    gang = fleet.submit(tasks=4, gang=True, resources=A_VM, constraints=_on_tpu())
+    uids = fleet.place(gang, *workers)
+    small = fleet.submit(name="small", resources=ONE_CPU)
+    for worker, uid in zip(workers, uids, strict=True):
+        fleet.beat(worker, [ran(uid)])
+
+    fleet.beat(workers[0], [ended(uids[0], AttemptState.LOST)])
+    broken = _schedule(fleet)
+    for worker, uid in zip(workers[1:], uids[1:], strict=True):
+        fleet.beat(worker, [ended(uid, AttemptState.LOST)])
+    verdicts = plan_verdicts(fleet.state.snapshot(), fleet.clock.now() + 60.0)
+    fleet.state.commit_verdicts(verdicts)
+    again = _schedule(fleet)
+
+    assert _placed(broken) == {}
+    assert [w.job_uid for w in broken.waiting] == [small.uid]
+    assert _placed(again) == {gang.uid: 4}
 
 
 def _on_tpu():
