@@ -118,3 +118,19 @@ def test_a_single_task_whose_preparation_hung_waited_for_ever():
     assert [stop.attempt_uid for stop in plan.stops] == [uid]
     again = plan_verdicts(fleet.state.snapshot(), fleet.clock.now())
     assert again.stops == ()
+
+
+def test_a_child_that_failed_in_the_heartbeat_that_ended_its_parent_lived_for_ever():
+    """Its task was in line again, and could neither start nor end."""
+    fleet = Fleet()
+    (worker,) = fleet.boot(CPU)
+    parent = fleet.submit(name="parent")
+    child = fleet.submit(name="child", parent=parent.uid, max_retries=1)
+    (first,), (second,) = fleet.place(parent, worker), fleet.place(child, worker)
+    fleet.beat(worker, [ran(first), ran(second)])
+
+    failed = ended(second, AttemptState.FAILED, code=1)
+    fleet.beat(worker, [failed, ended(first)])
+
+    assert fleet.journal.job(child.uid).final_state is JobState.CANCELLED
+    assert fleet.state.snapshot().pending == ()

@@ -13,6 +13,7 @@ from iris.domain.jobs import (
 )
 from iris.domain.states import (
     ATTEMPT_ENDED,
+    TASK_ENDED,
     TASK_MOVES,
     AttemptState,
     TaskState,
@@ -32,10 +33,12 @@ def cancel(change: Change, job_uid: str, by: str, because: str) -> None:
     because = because or f"cancelled by {by}"
     change.put_job(replace(job, cancelled_by=by, because=because))
     change.event("job cancelled", because=because, job=job)
-    for task in list(change.tables.tasks[job_uid].touched.values()):
+    # what this transition has written already goes before what was there
+    written = {task.index: task for task in change.tasks_in_change(job_uid)}
+    for task in (change.tables.tasks[job_uid].touched | written).values():
         if task.state is TaskState.PENDING:
             end_task(change, task, TaskState.CANCELLED, because)
-        elif task.attempt_uid:
+        elif task.state not in TASK_ENDED and task.attempt_uid:
             stop_attempt(change, change.attempt(task.attempt_uid), because)
     cancel_children(change, job, f"job {job.name}, which submitted it, was cancelled")
 
