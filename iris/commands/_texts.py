@@ -73,6 +73,7 @@ def job_report(report: JobReport) -> str:
     job, now = report.job, time.time()
     head = f"job {job.name} ({job.uid}) of {job.user}: {job.state}"
     lines = [f"{head}; {job.because}" if job.because else head]
+    lines += job.gone
     lines.append(f"command: {' '.join(job.spec.command)}")
     rows = [
         (

@@ -131,6 +131,10 @@ class RetentionConfig(msgspec.Struct, frozen=True):
     )
     logs_per_task: Annotated[int, Size(LEAST_LOG)] = 10**9
     logs_per_job: Annotated[int, Size(LEAST_LOG)] = 5 * 10**9
+    logs: Annotated[int, Size(LEAST_LOG)] = 20 * 10**9
+    outputs: Annotated[int, Size(LEAST_LOG)] = 20 * 10**9
+    jobs: Annotated[int, Whole(100, MOST, "a whole number of 100 or more")] = 20_000
+    jobs_for: Annotated[float, Duration(3600.0)] = 90 * 86_400.0
 
 
 class UserLimitsConfig(msgspec.Struct, frozen=True):

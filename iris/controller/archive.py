@@ -12,7 +12,7 @@ import msgspec
 from sqlalchemy import ColumnElement, Select, func, or_, select
 
 from iris.controller.database import open_for_reading
-from iris.controller.history import EventFilter, JobFilter
+from iris.controller.history import EventFilter, JobFilter, PastJob
 from iris.controller.schema import ATTEMPTS, EVENTS, JOBS, PHASES, SLICES, TASKS
 from iris.domain.costs import Work
 from iris.domain.events import Event
@@ -65,6 +65,18 @@ class Archive:
         if wanted.family:
             return self._of_family(query, wanted, limit)
         return self._many(Job, query.limit(limit))
+
+    def ended_since(self, at: float) -> tuple[str, ...]:
+        """Uids of jobs that ended at a time or later, in order of their ends."""
+        query = select(JOBS.c.uid).where(JOBS.c.ended_at > 0, JOBS.c.ended_at >= at)
+        query = query.order_by(JOBS.c.ended_at, JOBS.c.place)
+        with self._engine.connect() as connection:
+            return tuple(connection.execute(query).scalars())
+
+    def jobs_by_uid(self, uids: Sequence[str]) -> tuple[PastJob, ...]:
+        """Those of some jobs that are kept, in order of their ends."""
+        query = select(JOBS.c.body).where(JOBS.c.uid.in_(uids))
+        return self._many(PastJob, query.order_by(JOBS.c.ended_at, JOBS.c.place))
 
     def task_counts(self, job_uid: str) -> dict[TaskState, int]:
         """How many rows of tasks are in each state; counted once after the end."""

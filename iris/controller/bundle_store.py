@@ -6,6 +6,10 @@ import hashlib
 import os
 import re
 import secrets
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -13,20 +17,48 @@ from iris.errors import NotThere, StoreFailed, UsageError
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _BLOCK = 1 << 20
+_FRESH = 60.0  # seconds between two notes that a bundle was asked for
 
 
 class BundleStore:
     """Keeps and hands out bundles; what lies under a name has that hash."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, now: Callable[[], float] = time.time) -> None:
         self._folder = folder
+        self._now = now
+        self._lock = threading.Lock()  # between who asks and what deletes
         folder.mkdir(parents=True, exist_ok=True)
         for draft in folder.glob("*.new"):
             draft.unlink()  # an upload that a crash cut short
 
     def has(self, sha256: str) -> bool:
-        """Is the bundle here?"""
-        return bool(_SHA256.fullmatch(sha256)) and self._path(sha256).exists()
+        """Is the bundle here? Who asks is about to use it: it stays for a while."""
+        if not _SHA256.fullmatch(sha256):
+            return False
+        path, now = self._path(sha256), self._now()
+        with self._lock, suppress(FileNotFoundError):
+            if abs(now - path.stat().st_mtime) > _FRESH:
+                os.utime(path, (now, now))
+            return True
+        return False
+
+    def asked_at(self) -> dict[str, float]:
+        """When each bundle was asked for."""
+        found = {}
+        for entry in os.scandir(self._folder):
+            if _SHA256.fullmatch(entry.name):
+                found[entry.name] = entry.stat().st_mtime
+        return found
+
+    def delete(self, sha256: str, asked_before: float) -> int:
+        """Forget a bundle that nobody asked for since; returns its size, or 0."""
+        path = self._path(sha256)
+        with self._lock, suppress(FileNotFoundError):
+            found = path.stat()
+            if found.st_mtime < asked_before:
+                path.unlink()
+                return found.st_size
+        return 0
 
     def path(self, sha256: str) -> Path:
         """The file of a bundle. Raises NotThere."""
@@ -61,6 +93,7 @@ class BundleStore:
             raise UsageError(
                 f"the bundle's SHA-256 is {digest.hexdigest()}, not {sha256}"
             )
+        os.utime(draft, (self._now(), self._now()))
         draft.rename(self._path(sha256))
         return size
 

@@ -8,6 +8,7 @@ from typing import TypeVar
 
 import msgspec
 
+from iris.controller.history import PastJob
 from iris.controller.journal import Key, Row
 from iris.controller.tables import Tables
 from iris.domain.access import Grant
@@ -117,6 +118,10 @@ class Change:
     def drop(self, table: str, *key: str) -> None:
         self._put(table, key, None)
 
+    def drop_tasks(self, job_uid: str, first: int, last: int) -> None:
+        """Drop the rows of tasks `first` to `last` (without it), with attempts."""
+        self._put("task_ranges", (job_uid, first, last), None)
+
     def tasks_in_change(self, job_uid: str) -> list[Task]:
         """The tasks of a job that this transition has written."""
         return [
@@ -155,6 +160,14 @@ class Change:
         if job is not None:
             named |= {"job_uid": job.uid, "job": job.name, "user": job.user}
         self.events.append(msgspec.convert(named | fields, Event))
+
+    def event_of(self, kind: str, job: PastJob, because: str) -> None:
+        """Say what happens to what an ended job left."""
+        self.event(kind, because=because)
+        named = msgspec.structs.replace(
+            self.events[-1], job_uid=job.uid, job=job.spec.name, user=job.user
+        )
+        self.events[-1] = named
 
     def _put(self, table: str, key: Key, entity: msgspec.Struct | str | None) -> None:
         # the newest goes last: a job that ends is applied after its tasks

@@ -38,6 +38,25 @@ class EventFilter(msgspec.Struct, frozen=True):
     slice_name: str = ""
 
 
+class PastSpec(msgspec.Struct, frozen=True):
+    """What of a spec matters to retention."""
+
+    name: str = ""
+    tasks: int = 1
+    bundle: str = ""
+
+
+class PastJob(msgspec.Struct, frozen=True):
+    """A job, without what may be large in it."""
+
+    uid: str
+    client_id: str
+    user: str
+    spec: PastSpec
+    ended_at: float = 0.0
+    parent: str = ""
+
+
 class History(Protocol):
     """What the Archive answers; durable rows only."""
 

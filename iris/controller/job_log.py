@@ -90,6 +90,7 @@ class JobLog:
         self._gone: dict[Key, int] = {}  # bytes, of those that lost some
         self._clean_to: dict[Key, int] = {}  # no frame of the attempt is below
         self._unsaid: dict[Key, Gone] = {}  # lost, and no record says so yet
+        self.erased: Gone | None = None  # all of it
         self._swallowing: set[Key] = set()  # a full disk, since the last frame
         self._load()
 
@@ -132,7 +133,8 @@ class JobLog:
         if not self.segments or not any(each.has_frames for each in self.segments):
             return 0
         self._room.dropped(reason.why, length)
-        self.segments = [erase(self.segments, length, reason)]
+        segment, self.erased = erase(self.segments, length, reason)
+        self.segments = [segment]
         self._unsaid.clear()
         return size - self.size
 
@@ -270,6 +272,7 @@ class JobLog:
 
     def _note(self, record: Record) -> None:
         if record.task == ALL_TASKS:
+            self.erased = record if isinstance(record, Gone) else None
             return
         self.have[record.key] = record.offset + record.length
         if isinstance(record, Gone):

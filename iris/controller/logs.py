@@ -12,7 +12,7 @@ from __future__ import annotations
 import shutil
 import threading
 from collections import OrderedDict
-from collections.abc import Container, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -20,6 +20,7 @@ from iris.controller.frames import Reason, Record
 from iris.controller.job_log import JobLog, Piece, Room
 from iris.controller.log_page import LogFilter, LogPageMaker
 from iris.controller.segments import DRAFT, Moved, Segment, walk
+from iris.domain.retention import words_of_removal
 from iris.domain.views import LogLine
 from iris.errors import UsageError
 
@@ -133,6 +134,14 @@ class LogStore:
                 self._sizes[job_uid] = log.size
         return freed
 
+    def gone(self, job_uid: str) -> str:
+        """Why a job's output was erased; empty where it was not."""
+        with self._opened(job_uid) as log:
+            gone = log.erased
+        if gone is None:
+            return ""
+        return words_of_removal("log", gone.length, gone.why, gone.bound)
+
     def say_lost(self) -> None:
         """Leave lines of what a full disk swallowed, where that is possible."""
         with self._lock:
@@ -149,13 +158,6 @@ class LogStore:
             self._sizes.pop(job_uid, None)
             shutil.rmtree(self._folder / job_uid, ignore_errors=True)
             (self._folder / f"{job_uid}.log").unlink(missing_ok=True)
-
-    def sweep(self, known: Container[str]) -> int:
-        """Delete what is of no known job; returns of how many there was something."""
-        strays = [uid for uid in self.sizes() if uid not in known]
-        for uid in strays:
-            self.delete(uid)
-        return len(strays)
 
     def _layout(self, job_uid: str) -> tuple[Segment, ...]:
         with self._opened(job_uid) as log:

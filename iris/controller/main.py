@@ -15,6 +15,7 @@ import signal
 import socket
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -24,25 +25,36 @@ from iris.clock import Clock, RealClock
 from iris.config import ClusterConfig, parse_config, read_text
 from iris.controller.app import create_app
 from iris.controller.archive import Archive
-from iris.controller.asking import Pace
 from iris.controller.auth import ensure_operator_token
 from iris.controller.autoscaling import Autoscaling
 from iris.controller.bundle_store import BundleStore
 from iris.controller.calls import Calls
 from iris.controller.chronicle import tell
 from iris.controller.disk import StateDisk
-from iris.controller.job_log import LogBounds, Room
+from iris.controller.figures import (
+    log_bounds_of,
+    pace_of,
+    retention_bounds_of,
+    tuning_of,
+)
+from iris.controller.job_log import Room
 from iris.controller.logs import LogStore
 from iris.controller.loop import Loop
-from iris.controller.metrics import LoopNumbers, Metrics, StateNumbers
+from iris.controller.metrics import (
+    DiskNumbers,
+    LoopNumbers,
+    Metrics,
+    StateNumbers,
+)
 from iris.controller.nudges import Nudger
 from iris.controller.output_store import OutputStore
 from iris.controller.parts import Parts
+from iris.controller.retention import Retention
 from iris.controller.scheduling import Scheduling
 from iris.controller.secret_store import SecretStore
 from iris.controller.server import HttpServer, listen, url_of
 from iris.controller.setting import Setting, read_setting, require_own_state
-from iris.controller.state import State, Tuning
+from iris.controller.state import State
 from iris.controller.store import Store
 from iris.controller.streams import wake_readers
 from iris.domain.endpoints import Endpoints
@@ -51,7 +63,6 @@ from iris.errors import IrisError, PortTaken, StoreFailed
 from iris.providers import load_provider
 from iris.providers.contract import Surroundings
 
-_EAGER = {"local": 0.5}  # seconds; its listings look at the processes themselves
 LOOP_PATIENCE = 10.0  # seconds for a turn under way when it stops
 CALL_PATIENCE = 5.0  # seconds for cloud calls under way when it stops
 # Seconds that a thread which plans keeps the interpreter from one that answers: a
@@ -94,18 +105,12 @@ class Controller:
         self._config, self._config_text = _read_config(setting.config)
         uid = _read_machine(setting.machine / "machine.json").cluster_uid
         require_own_state(setting, uid)
-        self._tuning = Tuning(
-            self._config.name,
-            uid,
-            user_limits=self._config.limits(),
-            output_bytes=self._config.worker.output,
-        )
+        self._tuning = tuning_of(self._config, uid)
         self._disk = StateDisk(setting.state)
         self._disk.make_way()
         # the owner's lock first: from here on no other controller writes this state
         self._store = self._open_store()
         self._state = State(self._config.groups(), self._store, clock, self._tuning)
-        self._disk.keep_ballast()
         ensure_operator_token(self._state, setting.state, clock.now())
         # then the port: a taken one ends us before anything is promised to anyone
         port = self._config.controller.port
@@ -119,6 +124,9 @@ class Controller:
         self._scheduler = Loop("scheduler", scheduling.schedule_once, clock, share=0.5)
         self._archive = Archive(setting.state / "iris.db")
         self._parts = self._make_parts()
+        bounds = retention_bounds_of(self._config)
+        retention = Retention(self._parts, self._archive, bounds)
+        self._retention = Loop("retention", retention.retain_once, clock, share=0.2)
         self._nudger = Nudger(self._state)
         self._server = HttpServer(create_app(self._parts), self._listener)
 
@@ -129,7 +137,7 @@ class Controller:
         _write_address(
             self._setting.machine, url_of(self._listener), self._tuning.cluster_uid
         )
-        for loop in (self._scheduler, self._autoscaler):
+        for loop in self._loops():
             loop.start()
         _LOG.info(
             "controller started cluster=%s uid=%s url=%s pid=%d",
@@ -142,7 +150,7 @@ class Controller:
     def stop(self) -> None:
         """Stop in the order that loses nothing; slices and attempts live on."""
         # loops first: no decision is made that would start an effect
-        for loop in (self._autoscaler, self._scheduler):
+        for loop in self._loops():
             loop.stop(LOOP_PATIENCE)
         # calls next: an answer that comes now still finds its row at the next start
         self._calls.stop(CALL_PATIENCE)
@@ -177,35 +185,35 @@ class Controller:
             self._calls,
             self._clock,
             controller_url=url_of(self._listener),
-            pace=_pace_of(self._config),
+            pace=pace_of(self._config),
         )
 
     def _make_parts(self) -> Parts:
-        loops, state = (self._scheduler, self._autoscaler), self._setting.state
+        state, metrics = self._setting.state, Metrics()
+        dropped = partial(metrics.note_dropped, "logs")
+        room = Room(log_bounds_of(self._config), self._disk.may_write, dropped)
         return Parts(
             state=self._state,
             history=self._archive,
-            logs=LogStore(state / "logs", self._log_room()),
+            logs=LogStore(state / "logs", room),
             outputs=OutputStore(
                 state / "outputs", self._state.is_live, self._tuning.output_bytes
             ),
             bundles=BundleStore(state / "bundles"),
             secrets=SecretStore(state / "secrets", self._state),
             disk=self._disk,
-            metrics=Metrics(),
+            metrics=metrics,
             clock=self._clock,
             config_text=self._config_text,
             log_file=self._setting.log,
             runtime=self._config.worker.runtime.value,
             started_at=self._clock.now(),
-            loops=lambda: tuple(loop.health() for loop in loops),
+            loops=lambda: tuple(loop.health() for loop in self._loops()),
             capacity=lambda: self._autoscaling.last_plan,
         )
 
-    def _log_room(self) -> Room:
-        kept = self._config.retention
-        bounds = LogBounds(kept.logs_per_task, kept.logs_per_job)
-        return Room(bounds, self._disk.may_write)
+    def _loops(self) -> tuple[Loop, ...]:
+        return self._scheduler, self._autoscaler, self._retention
 
     def _listen_to_state(self) -> None:
         listeners: tuple[Callable[..., None], ...] = (
@@ -222,6 +230,7 @@ class Controller:
             self._state.listen(listener)
         self._parts.metrics.watch(StateNumbers(self._state))
         self._parts.metrics.watch(LoopNumbers(self._parts.loops))
+        self._parts.metrics.watch(DiskNumbers(self._disk.use, self._parts.logs))
 
 
 def _read_config(path: Path) -> tuple[ClusterConfig, str]:
@@ -231,15 +240,6 @@ def _read_config(path: Path) -> tuple[ClusterConfig, str]:
 
 def _read_machine(path: Path) -> MachineFile:
     return wire.decode(path.read_bytes(), MachineFile)
-
-
-def _pace_of(config: ClusterConfig) -> Pace:
-    return Pace(
-        evaluation_interval=config.autoscaler.evaluation_interval,
-        eager_interval=_EAGER.get(config.provider.kind, Pace().eager_interval),
-        suspect_after=config.worker.suspect_after,
-        lost_after=config.worker.lost_after,
-    )
 
 
 def _listen_again(setting: Setting, port: int) -> socket.socket:

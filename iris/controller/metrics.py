@@ -11,7 +11,10 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
+from iris.controller.logs import LogStore
 from iris.controller.state import State
+from iris.domain.disk import DiskUse
+from iris.domain.retention import WhyGone
 from iris.domain.views import LoopHealth
 
 
@@ -39,6 +42,22 @@ class Metrics:
         self.log_bytes = CounterMetric(
             "iris_log_bytes", "Output received from workers.", registry=self.registry
         )
+
+        self.forgotten = CounterMetric(
+            "iris_jobs_forgotten",
+            "Ended jobs that are kept no longer.",
+            registry=self.registry,
+        )
+        self._dropped = CounterMetric(
+            "iris_dropped_bytes",
+            "Bytes that went by a bound, or were never kept.",
+            ("what", "why"),
+            registry=self.registry,
+        )
+
+    def note_dropped(self, what: str, why: WhyGone, size: int) -> None:
+        """So many bytes of logs or outputs are gone."""
+        self._dropped.labels(what, why.name.lower().replace("_", "-")).inc(size)
 
     def watch(self, source: Collector) -> None:
         """Ask a source for its numbers at each look."""
@@ -72,6 +91,24 @@ class StateNumbers(Collector):
         yield CounterMetricFamily(
             "iris_seq", "The newest sequence number.", self._state.seq
         )
+
+
+class DiskNumbers(Collector):
+    """How full the state disk is, and what is on it."""
+
+    def __init__(self, use: Callable[[], DiskUse], logs: LogStore) -> None:
+        self._use = use
+        self._logs = logs
+
+    def collect(self) -> Iterable[Metric]:
+        use = self._use()
+        logs = sum(self._logs.sizes().values())
+        for name, words, value in (
+            ("iris_disk_total_bytes", "Size of the state disk.", use.total_bytes),
+            ("iris_disk_free_bytes", "What is free of it.", use.free_bytes),
+            ("iris_kept_log_bytes", "Logs of all jobs, on disk.", logs),
+        ):
+            yield GaugeMetricFamily(name, words, value)
 
 
 class LoopNumbers(Collector):

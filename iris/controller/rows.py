@@ -134,6 +134,12 @@ KEPT = {
     "backoffs": _kept(schema.BACKOFFS, _backoff),
     "meta": _kept(schema.META, _meta),
 }
+# Not a row but many: those of a forgotten job's tasks from one index up to another.
+TASK_RANGES = "task_ranges"
+DROP_RANGE = (
+    "DELETE FROM tasks WHERE job_uid = ? AND idx >= ? AND idx < ?",
+    "DELETE FROM attempts WHERE job_uid = ? AND task_index >= ? AND task_index < ?",
+)
 PUT_EVENT = _sql(insert(schema.EVENTS))  # a number used twice is a fault: no upsert
 PUT_PROGRESS = _put(schema.PROGRESS)
 PRUNE_EVENTS = (

@@ -140,11 +140,13 @@ def collapse(
     return _in_place_of(segments, tuple(by_key.values())), dropped
 
 
-def erase(segments: Sequence[Segment], length: int, reason: Reason) -> Segment:
+def erase(
+    segments: Sequence[Segment], length: int, reason: Reason
+) -> tuple[Segment, Gone]:
     """One record in place of a whole log of `length` bytes."""
     span = segments[-1].end
     gone = Gone(0, ALL_TASKS, ALL_TASKS, 0, 0.0, length, span, reason.why, reason.bound)
-    return _in_place_of(segments, (gone,))
+    return _in_place_of(segments, (gone,)), gone
 
 
 def walk(segments: Sequence[Segment], cursor: int) -> Iterator[tuple[Record, bytes]]:

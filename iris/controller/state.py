@@ -7,15 +7,17 @@ from __future__ import annotations
 
 import hmac
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from msgspec.structs import replace
 
 from iris.controller.change import hash_token
+from iris.controller.history import PastJob
 from iris.controller.kernel import Kernel, Tuning, new_id
 from iris.controller.tokens import job_of_token
 from iris.controller.transitions import (
     doubts,
+    forgetting,
     jobs,
     placing,
     reports,
@@ -209,6 +211,29 @@ class State(Kernel):
         with self._lock:
             for gang_uid in settled:
                 self._tables.settle_gang(gang_uid)
+
+    def forget_jobs(self, jobs: Sequence[PastJob], because: str) -> tuple[str, ...]:
+        """Let ended jobs go; returns the uids of those that still may, and did."""
+        with self._change() as change:
+            gone = forgetting.forget(change, jobs, because)
+        with self._lock:
+            self._tables.forget_names(gone)
+        return tuple(job.uid for job in gone)
+
+    def forgetting(self) -> dict[str, int]:
+        """Jobs that are being forgotten: their rows of tasks up to an index remain."""
+        with self._lock:
+            return forgetting.under_way(self._tables)
+
+    def forget_tasks(self, remaining: Mapping[str, int], most: int) -> None:
+        """Drop at most so many rows of tasks; a job without any is forgotten."""
+        with self._change() as change:
+            forgetting.forget_tasks(change, remaining, most)
+
+    def note_dropped(self, kind: str, job: PastJob, because: str) -> None:
+        """What an ended job left is about to go."""
+        with self._change() as change:
+            forgetting.note_dropped(change, kind, job, because)
 
     def create_request(self, slice_name: str, controller_url: str) -> SliceRequest:
         """What the provider is asked; the same every time. Raises NotThere."""

@@ -19,10 +19,12 @@ from iris.controller.database import (
 from iris.controller.journal import Key, Restored, Row
 from iris.controller.restoring import load_restored
 from iris.controller.rows import (
+    DROP_RANGE,
     KEPT,
     PRUNE_EVENTS,
     PUT_EVENT,
     PUT_PROGRESS,
+    TASK_RANGES,
     event_values,
 )
 from iris.domain.events import Event
@@ -208,6 +210,10 @@ def _write(
     table: str,
     entities: dict[Key, msgspec.Struct | str | None],
 ) -> None:
+    if table == TASK_RANGES:
+        for statement in DROP_RANGE:
+            connection.exec_driver_sql(statement, list(entities))
+        return
     kept = KEPT[table]
     puts = [kept.values(k, e) for k, e in entities.items() if e is not None]
     drops = [key for key, entity in entities.items() if entity is None]

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from itertools import chain
 from typing import Any
 
 from msgspec.structs import replace
 
+from iris.controller.history import PastJob
 from iris.controller.job_tasks import JobTasks
 from iris.controller.journal import Key, Restored, Row
 from iris.domain.access import Grant
@@ -110,6 +111,16 @@ class Tables:
             self.meta[str(key[0])] = entity
         else:
             self._put[type(entity)](entity)
+
+    def forget_names(self, jobs: Iterable[PastJob]) -> None:
+        """Names and client ids of jobs that are no longer kept are free again."""
+        for job in jobs:
+            for uids, key in (
+                (self.names, job.spec.name),
+                (self.client_ids, job.client_id),
+            ):
+                if uids.get(key) == job.uid:
+                    del uids[key]
 
     def _put_worker(self, worker: Worker) -> None:
         self.workers[worker.uid] = worker

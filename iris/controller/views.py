@@ -16,6 +16,7 @@ from iris.controller.history import History, JobFilter
 from iris.controller.job_tasks import JobTasks
 from iris.controller.state import State
 from iris.controller.tables import Tables
+from iris.controller.transitions.forgetting import no_such_job
 from iris.domain.jobs import Attempt, Job, JobSpec, Task
 from iris.domain.pages import Page
 from iris.domain.states import TASK_ENDED, AttemptState, JobState, TaskState
@@ -42,13 +43,12 @@ class JobViews:
         with self._state.reading() as tables:
             uid = tables.names.get(name_or_uid, name_or_uid)
             job = tables.jobs.get(uid)
+            absent = no_such_job(tables, name_or_uid)
         if job is None:
             self._state.wait_durable()
             job = self._history.job(uid)
         if job is None:
-            raise NotThere(
-                f"there is no job {name_or_uid[:80]!r}", hint="See `inv job.list`."
-            )
+            raise absent
         return job
 
     def view(self, job: Job) -> JobView:

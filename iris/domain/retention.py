@@ -1,4 +1,4 @@
-"""What is kept of the past, and the words for what is not."""
+"""Why something of the past is not kept, and the words for it."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ class WhyGone(IntEnum):
 
 
 _BECAUSE = {
-    WhyGone.TASK_BOUND: "above the bound of {} per task (retention/logs_per_task)",
-    WhyGone.JOB_BOUND: "above the bound of {} per job (retention/logs_per_job)",
-    WhyGone.TOTAL_BOUND: "above the bound of {} for all logs (retention/logs)",
+    WhyGone.TASK_BOUND: "above the bound of {size} per task (retention/logs_per_task)",
+    WhyGone.JOB_BOUND: "above the bound of {size} per job (retention/logs_per_job)",
+    WhyGone.TOTAL_BOUND: "above the bound of {size} for all {all} (retention/{all})",
     WhyGone.DISK_PRESSED: "the state disk was over 90% full",
     WhyGone.DISK_FULL: "the state disk was full when it came",
 }
@@ -28,8 +28,14 @@ _BECAUSE = {
 
 def words_of_gone(length: int, why: int, bound: int) -> str:
     """What is said where output would have been."""
-    because = _BECAUSE[WhyGone(why)].format(words_of_size(bound))
+    because = _because(why, bound, "logs")
     return f"iris: {words_of_size(length)} of this log are gone: {because}"
+
+
+def words_of_removal(kind: str, length: int, why: int, bound: int) -> str:
+    """Why a job's `log` or `outputs` went, all of it."""
+    because = _because(why, bound, "outputs" if kind == "outputs" else "logs")
+    return f"{words_of_size(length)} are gone: {because}"
 
 
 def words_of_size(size_bytes: int) -> str:
@@ -38,3 +44,7 @@ def words_of_size(size_bytes: int) -> str:
         if size_bytes >= length:
             return f"{size_bytes / length:.1f}".removesuffix(".0") + f" {unit}"
     return f"{size_bytes} bytes"
+
+
+def _because(why: int, bound: int, all_of_it: str) -> str:
+    return _BECAUSE[WhyGone(why)].format(size=words_of_size(bound), all=all_of_it)

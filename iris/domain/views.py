@@ -42,6 +42,7 @@ class JobView(msgspec.Struct, frozen=True):
     parent: str = ""  # uid of the job that submitted it
     blamed_task: int = -1  # the one whose failure made it fail, -1 without one
     blamed_attempt: int = -1  # the attempt at it that was the cause
+    gone: tuple[str, ...] = ()  # what it left and is not kept; where one job is asked
     was_there: bool = False  # the submission made no new job; said to who submits
 
 

@@ -183,5 +183,5 @@ def _find(client: Client, job: str) -> JobView:
     except NotThere as error:
         names = [view.name for view in client.jobs(limit=1000)]
         near = difflib.get_close_matches(job, names, n=1)
-        hint = f"Did you mean {near[0]!r}?" if near else "See `inv job.list`."
+        hint = f"Did you mean {near[0]!r}?" if near else error.hint
         raise NotThere(f"there is no job {job!r}", hint=hint) from error

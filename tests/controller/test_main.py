@@ -111,8 +111,9 @@ def test_it_starts_answers_and_stops_in_order(program: Program):
     process.send_signal(signal.SIGTERM)
     _, errors = process.communicate(timeout=30)
 
+    loops = {loop["name"] for loop in health["loops"]}
     assert (health["cluster_uid"], health["ok"]) == ("uid-1", True)
-    assert {loop["name"] for loop in health["loops"]} == {"scheduler", "autoscaler"}
+    assert loops == {"scheduler", "autoscaler", "retention"}
     assert process.returncode == 0
     assert "controller started cluster=main-test uid=uid-1 url=http://127." in errors
     assert errors.splitlines()[-1].endswith("controller stopped cluster=main-test")

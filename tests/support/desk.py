@@ -57,7 +57,7 @@ class Desk:
                 folder / "logs", Room(may_write=lambda: self.parts.disk.may_write())
             ),
             outputs=OutputStore(folder / "outputs", self.state.is_live),
-            bundles=BundleStore(folder / "bundles"),
+            bundles=BundleStore(folder / "bundles", self.clock.now),
             secrets=SecretStore(folder / "secrets", self.state),
             disk=StateDisk(folder, lambda: self.disk_use),
             metrics=Metrics(),

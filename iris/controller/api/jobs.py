@@ -95,7 +95,8 @@ def list_jobs(call: Call[None, JobsQuery]) -> Page[JobView]:
 def get_job(call: Call[None, NoQuery]) -> JobView:
     """One job, by name or uid."""
     job = known_job(call.parts, call.caller, call.params["job"])
-    return _shown(call.parts.jobs.view(job), call.caller)
+    view = _shown(call.parts.jobs.view(job), call.caller)
+    return replace(view, gone=_gone(call.parts, job)) if view.ended_at else view
 
 
 @routes.add(
@@ -164,6 +165,12 @@ def known_job(parts: Parts, caller: Caller, name: str) -> Job:
     if caller.job_uid not in ("", job.uid, job.parent):
         raise NotAllowed(f"job {job.name} is no child of the job that asks")
     return job
+
+
+def _gone(parts: Parts, job: Job) -> tuple[str, ...]:
+    """What retention took of a job that has ended."""
+    words = {"log": parts.logs.gone(job.uid), "outputs": parts.outputs.gone(job.uid)}
+    return tuple(f"{kind}: {because}" for kind, because in words.items() if because)
 
 
 def own_job(parts: Parts, caller: Caller, name: str) -> Job:

@@ -1,0 +1,30 @@
+"""What the cluster file says reaches the parts that act by it."""
+
+from __future__ import annotations
+
+from iris.config import parse_config
+from iris.controller.figures import log_bounds_of, retention_bounds_of
+from iris.controller.job_log import LogBounds
+from iris.planning.retention import RetentionBounds
+
+FILE = """
+name: figures
+provider: {local: {}}
+scale_groups: {cpu: {cpus: 4, memory: 8GB}}
+retention:
+  logs_per_task: 2MB
+  logs_per_job: 3MB
+  logs: 4MB
+  outputs: 5MB
+  jobs: 600
+  jobs_for: 7d
+"""
+
+
+def test_the_bounds_of_logs_and_of_the_past_are_those_of_the_file():
+    config = parse_config(FILE, "figures.yaml")
+
+    assert log_bounds_of(config) == LogBounds(2_000_000, 3_000_000)
+    assert retention_bounds_of(config) == RetentionBounds(
+        jobs=600, jobs_for=7 * 86_400.0, logs=4_000_000, outputs=5_000_000
+    )
