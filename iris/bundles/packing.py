@@ -86,16 +86,19 @@ def _require_small(folder: Path, sizes: dict[str, int], max_bytes: int) -> None:
 
 
 def show_size(size: int) -> str:
-    """For a person: 3.2 MB, 50.0 GB."""
-    return f"{size / 1e9:.1f} GB" if size >= 1e9 else f"{size / 1e6:.1f} MB"
+    """For a person: 17 B, 3.2 MB, 50.0 GB."""
+    for unit, length in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
+        if size >= length:
+            return f"{size / length:.1f} {unit}"
+    return f"{size} B"
 
 
 @contextmanager
-def opened_tar(packed: IO[bytes]) -> Iterator[tarfile.TarFile]:
+def opened_tar(packed: IO[bytes], level: int = _LEVEL) -> Iterator[tarfile.TarFile]:
     """What is put in there is packed into the file."""
     # neither time nor name in the header of the compressed stream
     with (
-        gzip.GzipFile("", "wb", _LEVEL, packed, mtime=0) as squeezed,
+        gzip.GzipFile("", "wb", level, packed, mtime=0) as squeezed,
         tarfile.open(fileobj=squeezed, mode="w", format=tarfile.GNU_FORMAT) as tar,
     ):
         yield tar

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import BinaryIO
 
 from iris import wire
 from iris.client.calls import MOST_ITEMS, Calls, part
@@ -18,11 +20,13 @@ from iris.domain.views import (
     Explanation,
     JobView,
     LogLine,
+    OutputsView,
     Submission,
     TaskView,
 )
-from iris.errors import Late
+from iris.errors import FellShort, Late
 
+_ALL = 1 << 31  # more than a job can have
 _JOB_ENDS = frozenset(f"job {state}" for state in JOB_ENDED)
 
 
@@ -85,6 +89,41 @@ class JobCalls(Calls):
     def cancel(self, job: str, because: str = "") -> JobView:
         """Ask for a job's end; one that has ended stays as it is."""
         return self._post(f"{_job(job)}:cancel", JobView, CancelRequest(because))
+
+    def outputs(
+        self, job: str, *, task: int | None = None, attempt: int | None = None
+    ) -> tuple[OutputsView, ...]:
+        """What each task left, by its last attempt, or why there is nothing."""
+        query = {"task": task, "attempt": attempt}
+        return self._list(f"{_job(job)}/outputs", Page[OutputsView], query, _ALL)
+
+    def fetch_outputs(
+        self,
+        job: str,
+        view: OutputsView,
+        into: BinaryIO,
+        came: Callable[[int], object] = int,
+    ) -> None:
+        """Write what an attempt left, packed, into a file; a cut goes on from there.
+
+        Tells how many bytes came so far. Raises NotThere where it is gone, FellShort
+        where it is not what it was.
+        """
+        path = f"{_job(job)}/tasks/{view.task}/attempts/{view.attempt}/outputs"
+        digest, have = hashlib.sha256(), 0
+        while have < view.size_bytes:
+            piece = self._link.ask("GET", path, {"offset": have})
+            if not piece:
+                break
+            digest.update(piece)
+            into.write(piece)
+            have += len(piece)
+            came(have)
+        if digest.hexdigest() != view.sha256:
+            raise FellShort(
+                f"the outputs of task {view.task} of job {view.job} arrived damaged",
+                hint="The controller's file is not what it was: `inv probe.logs`.",
+            )
 
     def read_log(
         self,

@@ -13,6 +13,7 @@ from iris.commands import (
     probe,
     push,
     rehearse,
+    results,
     secret,
     tunnel,
     validate,
@@ -29,5 +30,7 @@ def assemble() -> Collection:
         namespace.add_task(task)
     for module in (cluster, job, secret, worker, rehearse, dev):
         namespace.add_collection(Collection.from_module(module))
+    for task in (results.fetch, results.logs):
+        namespace.collections["job"].add_task(task)
     namespace.add_collection(probe.namespace())
     return namespace

@@ -58,6 +58,10 @@ class _Command(Task[Any]):
         if "all" in types and "--all" in _words_before_dashes():
             for argument in arguments:  # then none is named
                 argument.positional = False
+        for argument in arguments:  # one that may be left out, and was
+            is_optional = "| None" in str(types.get(argument.name or ""))
+            if argument.positional and is_optional:
+                argument.positional = _bare_words(self.name, arguments) > 1
         return [_Flag.like(argument) for argument in arguments]
 
 
@@ -169,6 +173,21 @@ def words_after_dashes(argv: Sequence[str] | None = None) -> tuple[str, ...]:
 def _words_before_dashes() -> list[str]:
     words = sys.argv[1:]
     return words[: words.index("--")] if "--" in words else words
+
+
+def _bare_words(command: str, arguments: Sequence[Argument]) -> int:
+    """How many words stand behind the command that belong to no flag of it."""
+    valued = {
+        ("-" if len(name) == 1 else "--") + name.replace("_", "-")
+        for argument in arguments
+        if argument.takes_value
+        for name in argument.names
+    }
+    words = _words_before_dashes() or sys.argv[1:]
+    while words and words.pop(0).rpartition(".")[2] != command:
+        pass
+    pairs = zip(["", *words], words, strict=False)
+    return sum(not w.startswith("-") and before not in valued for before, w in pairs)
 
 
 def refuse_misplaced_config(argv: Sequence[str] | None = None) -> None:

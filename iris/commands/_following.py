@@ -50,6 +50,18 @@ def going_on(job: JobView) -> Iterator[None]:
         raise
 
 
+@contextmanager
+def fetching() -> Iterator[Callable[[str], None]]:
+    """Hears how far it has come; only a terminal sees it."""
+    if not sys.stderr.isatty():
+        yield lambda _: None
+        return
+    from iris.commands._building import progress
+
+    with progress() as say:
+        yield say
+
+
 def write_bytes(content: bytes) -> None:
     if content:
         sys.stdout.buffer.write(content)

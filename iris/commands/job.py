@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from iris.operations.job_outlook import Outlook
     from iris.session import Session
 
-FOLLOW = {"follow": "Go on with the output as it comes, until the job has ended."}
 JOB = {"job": "The job, by its name or uid."}
 
 
@@ -181,42 +180,6 @@ def status(
 
     found = jobs.report(open_session(config, cluster), job)
     show(found, lambda: job_report(found), as_json=json)
-
-
-@command(
-    positional=["job"],
-    help=CONFIG
-    | JOB
-    | FOLLOW
-    | {
-        "task": "Only this task.",
-        "attempt": "Only this attempt, from 0 on.",
-        "json": "Print each piece as a line of JSON, as the API gives it.",
-    },
-)
-def logs(
-    c: Context,
-    job: str,
-    task: int | None = None,
-    attempt: int | None = None,
-    follow: bool = False,
-    config: str | None = None,
-    cluster: str | None = None,
-    json: bool = False,
-) -> None:
-    """Print the output of a job, of all tasks or of one."""
-    from iris.commands._marks import open_session
-    from iris.operations import jobs
-
-    session = open_session(config, cluster)
-    found = jobs.find(session, job)
-    pieces = jobs.read_output(session, found, task, attempt)
-    if follow:
-        pieces = jobs.follow(session, found, task)
-    with watching(found, task, as_json=json) as write:
-        for piece in pieces:
-            if attempt in (None, piece.attempt):
-                write(piece)
 
 
 @command(
