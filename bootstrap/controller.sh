@@ -79,6 +79,17 @@ install_docker() {
             fail "docker does not answer: $(last_line "$words")"
         sleep 1
     done
+    outlive_the_engine
+}
+
+# What runs goes on when the engine restarts, as it does when it updates itself. A file
+# that is there already is somebody else's.
+outlive_the_engine() {
+    local settings="$ROOT/etc/docker/daemon.json" pid
+    [ ! -e "$settings" ] || return 0
+    mkdir -p "${settings%/*}" && echo '{"live-restore": true}' >"$settings" || return 0
+    pid="$(cat "$ROOT/var/run/docker.pid" 2>/dev/null)"
+    [ -z "$pid" ] || kill -HUP "$pid" # it reads its settings again
 }
 
 # The token of this VM's account, for a registry of Google; no list of arguments has it.

@@ -34,6 +34,7 @@ KEPT_VARIABLES = (
     "TZ",
     "TMPDIR",
     "LD_LIBRARY_PATH",
+    "DOCKER_HOST",  # the engine of this machine, where that is another than root's
 )
 
 _started: list[subprocess.Popen[bytes]] = []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -49,6 +50,32 @@ def test_a_docker_that_never_answers_ends_the_boot(machine: Machine, script: str
     said = machine.run(script, FAILING="docker version")
 
     assert "failed because docker does not answer: docker version: no" in said
+
+
+def test_an_engine_is_told_to_leave_what_runs_when_it_restarts(
+    machine: Machine, script: str
+):
+    pid_file = machine.root / "var/run/docker.pid"
+    pid_file.parent.mkdir(parents=True)
+    with subprocess.Popen(["sleep", "1000"]) as engine:
+        pid_file.write_text(f"{engine.pid}\n")
+        said = machine.run(script)
+        status = engine.wait(10)
+
+    assert LAST[script] in said
+    assert machine.read("etc/docker/daemon.json") == b'{"live-restore": true}\n'
+    assert status == -signal.SIGHUP
+
+
+def test_an_engine_that_somebody_has_set_is_left_alone(machine: Machine, script: str):
+    settings = machine.root / "etc/docker/daemon.json"
+    settings.parent.mkdir(parents=True)
+    settings.write_text('{"debug": true}')
+
+    said = machine.run(script)
+
+    assert LAST[script] in said
+    assert settings.read_text() == '{"debug": true}'
 
 
 PROGRAMS = (

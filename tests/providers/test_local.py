@@ -82,8 +82,9 @@ def test_a_vm_is_told_who_it_is_and_nobody_else_can_read_it(slice_folder):
     assert stat.S_IMODE(slice_folder.stat().st_mode) == 0o700
 
 
-def test_no_secret_of_the_person_travels_to_a_vm(home, monkeypatch):
+def test_a_vm_knows_its_machines_engine_and_no_secret_of_the_person(home, monkeypatch):
     monkeypatch.setenv("MY_CLOUD_PASSWORD", "hunter2")
+    monkeypatch.setenv("DOCKER_HOST", "unix:///of/this/person.sock")
     provider = a_provider()
     provider.create_slice(REQUEST)
     eventually(lambda: phase_of(provider) is Phase.UP)
@@ -92,6 +93,7 @@ def test_no_secret_of_the_person_travels_to_a_vm(home, monkeypatch):
     environment = keeper_of(folder, 0).environ()
 
     assert "MY_CLOUD_PASSWORD" not in environment
+    assert environment["DOCKER_HOST"] == "unix:///of/this/person.sock"
     assert environment["IRIS_VM"] == str(folder / "vm-0")
 
 

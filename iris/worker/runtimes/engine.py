@@ -28,6 +28,7 @@ from iris.images.names import ImageName
 SOCKET = "unix:///var/run/docker.sock"
 ANSWER = 60.0  # seconds for one answer; a start under load takes a while
 PAUSE = 0.5  # seconds between tries while the engine is away
+UNKNOWN_STATUS = 255  # of a container that the engine did not find again
 CONNECTIONS = 64  # kept; each attempt that runs holds one
 
 
@@ -125,6 +126,7 @@ class Engine:
         `is_watched`: did somebody see it start, and nobody look away since?
         """
         is_unwatched = not is_watched and not self._is_running(uid)
+        was_away = False
         while True:
             try:
                 with _told():
@@ -133,12 +135,21 @@ class Engine:
                 if state["Status"] == "created":  # whoever made it never started it
                     return End(None, is_unwatched=True)
                 if not state["Running"]:
-                    return End(state["ExitCode"], state["OOMKilled"], is_unwatched)
+                    status = int(state["ExitCode"])
+                    if was_away and not self._left_alone(status):
+                        is_unwatched = True
+                    return End(status, state["OOMKilled"], is_unwatched)
             except NotThere:
                 return End(None, is_unwatched=True)
             except IrisError:
-                is_unwatched = True
+                was_away = True
                 threading.Event().wait(PAUSE)
+
+    def _left_alone(self, status: int) -> bool:
+        """Did what ran meanwhile end by itself, and not with the engine?"""
+        with _told():
+            keeps = bool(self._api().info()["LiveRestoreEnabled"])
+        return keeps and status != UNKNOWN_STATUS
 
     def _is_running(self, uid: str) -> bool:
         with contextlib.suppress(IrisError), _told():
