@@ -35,7 +35,8 @@ def progress() -> Iterator[Callable[[str], None]]:
 
 def built_text(built: Built) -> str:
     """Both images, with their size."""
-    lines = [f"on {built.base} ({built.base_id[:19]})"]
+    pin = built.base_digest or f"made here, id {built.base_id}"
+    lines = [f"on {built.base} ({pin})"]
     for each in built.images:
         size = f"{each.size_bytes / 1e6:.0f} MB with its base"
         lines.append(f"{each.image}: {size}, {_whether(each.was_there, 'built')}")

@@ -18,6 +18,7 @@ import msgspec
 from iris.errors import IrisError, NotFound
 from iris.images import debian
 from iris.images.engine import PLATFORM, Engine, Image
+from iris.images.names import ImageName
 from iris.paths import cache_folder
 
 Say = Callable[[str], None]
@@ -40,11 +41,17 @@ class Base(msgspec.Struct, frozen=True):
     id: str
     is_made_here: bool
     layers: str = ""  # of one made here, whose id is another at each import
+    digest: str = ""  # in the registry that it was pulled from
 
     @property
     def content(self) -> str:
         """The same for the same content."""
         return self.layers or self.id
+
+    @property
+    def pin(self) -> str:
+        """Which one it is, whatever its tag means tomorrow."""
+        return self.digest or self.id
 
 
 def find_base(engine: Engine, named: str = "") -> Base | None:
@@ -117,7 +124,14 @@ def tarball_of(name: str, packages: tuple[str, ...]) -> Path:
 def _base(name: str, image: Image) -> Base:
     is_made_here = name == MADE
     layers = ",".join(image.layers) if is_made_here else ""
-    return Base(name, image.id, is_made_here, layers)
+    return Base(name, image.id, is_made_here, layers, _digest(name, image))
+
+
+def _digest(name: str, image: Image) -> str:
+    wanted = ImageName.parse(name)
+    found = map(ImageName.parse, image.digests)
+    pulled = (each.digest for each in found if wanted.place.endswith(each.place))
+    return wanted.digest or next(pulled, "")
 
 
 def _made_in_its_place(engine: Engine, say: Say, why: IrisError) -> Base:

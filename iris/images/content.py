@@ -30,6 +30,7 @@ class Recipe(msgspec.Struct, frozen=True):
     base_name: str
     tag: str  # the same content, the same tag: `VERSION-CHECKSUM`
     with_gcloud: bool = False
+    base_pin: str = ""  # its digest, else its id
 
     @classmethod
     def of(
@@ -45,7 +46,7 @@ class Recipe(msgspec.Struct, frozen=True):
             name = str(path.relative_to(root)).encode()
             summed.update(b"\0".join([name, runs, content]))
         tag = f"{iris.__version__}-{summed.hexdigest()[:12]}"
-        return cls(part, root, base.id, base.name, tag, with_gcloud)
+        return cls(part, root, base.id, base.name, tag, with_gcloud, base.pin)
 
     @property
     def name(self) -> str:

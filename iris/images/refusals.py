@@ -20,8 +20,10 @@ _DENIED = (
 )
 _MISSING = "Is the name right? A repository must exist before an image is pushed to it."
 _PASSING = "Try again; what was sent already is not sent twice."
+_DAMAGED = "Try again. Where it stays so, what is there is damaged: push it anew."
 _RULES: tuple[tuple[str, type[IrisError], str], ...] = (
     (r"no space left on device|disk quota exceeded", EngineFailed, _FULL),
+    (r"verification failed", Unavailable, _DAMAGED),
     (
         r"cannot connect to the docker daemon|error during connect|docker\.sock",
         NoEngine,

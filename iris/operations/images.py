@@ -71,6 +71,7 @@ class Built(msgspec.Struct, frozen=True):
     cluster: str
     base: str
     base_id: str
+    base_digest: str  # where it was pulled; empty for one made here
     version: str
     commit: str
     images: tuple[BuiltImage, ...]
@@ -100,7 +101,13 @@ def build(session: Session, say: Say, wanted: Wanted = Wanted()) -> Built:
         for part in PARTS
     ]
     return Built(
-        session.cluster, base.name, base.id, iris.__version__, commit, tuple(images)
+        cluster=session.cluster,
+        base=base.name,
+        base_id=base.id,
+        base_digest=base.digest,
+        version=iris.__version__,
+        commit=commit,
+        images=tuple(images),
     )
 
 
@@ -221,6 +228,7 @@ def build_image(engine: Engine, recipe: Recipe, say: Say) -> Image:
 def _arguments(recipe: Recipe) -> dict[str, str]:
     return {
         "BASE_IMAGE": recipe.base_name,
+        "BASE_DIGEST": recipe.base_pin,
         "VERSION": iris.__version__,
         "COMMIT": commit_of(recipe.root),
     } | ({"WITH_GCLOUD": "1"} if recipe.with_gcloud else {})

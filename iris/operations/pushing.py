@@ -242,7 +242,7 @@ def _lock(
         worker=locked["worker"],
         version=built.version,
         commit=built.commit,
-        base=f"{built.base} {built.base_id}",
+        base=f"{built.base} {built.base_digest or built.base_id}",
     )
 
 

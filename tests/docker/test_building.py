@@ -61,6 +61,8 @@ def test_images_are_small_and_say_what_they_are(engine, base, image_by_part):
         assert labels["org.opencontainers.image.version"] == iris.__version__
         commit = labels["org.opencontainers.image.revision"]
         assert re.fullmatch(r"unknown|[0-9a-f]{40}(-changed)?", commit)
+        assert labels["org.opencontainers.image.base.name"] == base.name
+        assert labels["org.opencontainers.image.base.digest"] == base.pin
 
 
 def test_no_index_and_no_password_is_in_an_image(engine, image_by_part):

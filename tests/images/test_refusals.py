@@ -21,6 +21,8 @@ from iris.images.refusals import refusal
         ("read: connection reset by peer", Unavailable),
         ("dial tcp: lookup eu.pkg.dev: no such host", Unavailable),
         ("unexpected EOF", Unavailable),
+        ("manifest verification failed for digest sha256:0a1", Unavailable),
+        ("filesystem layer verification failed for digest sha256:403", Unavailable),
         ("manifest for x not found: manifest unknown", NotFound),
         ("name unknown: Repository 'iris' not found", NotFound),
         ("could not find bridge docker0: no such network interface", EngineFailed),
