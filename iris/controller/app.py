@@ -97,6 +97,7 @@ class _Edge:
 
     def _answer(self, route: Route, params: dict[str, str]) -> Response:
         place: Place | None = None
+        self._parts.state.look_afresh()
         try:
             caller = self._identify(route)
             place = self._take_place(route)
@@ -157,7 +158,7 @@ class _Edge:
         )
 
     def _respond(self, route: Route, answer: object, place: Place | None) -> Response:
-        seq = self._parts.state.seq
+        seq = self._parts.state.seen_seq()
         self._parts.state.wait_durable(seq)
         if isinstance(answer, Path):
             response = send_file(answer, mimetype=Media.BYTES.value, etag=False)

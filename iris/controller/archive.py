@@ -49,11 +49,13 @@ class Archive:
         """Any job that is kept, ended or not."""
         return self._one(Job, select(JOBS.c.body).where(JOBS.c.uid == uid))
 
-    def ended_jobs(self, wanted: JobFilter, before: int, limit: int) -> tuple[Job, ...]:
-        """Ended jobs with `order` below `before`, the newest first."""
+    def ended_jobs(
+        self, wanted: JobFilter, before: int, limit: int, after: int = 0
+    ) -> tuple[Job, ...]:
+        """Ended jobs with `order` below `before`, above `after`, the newest first."""
         query = (
             select(JOBS.c.body)
-            .where(JOBS.c.ended_at > 0, JOBS.c.place < before)
+            .where(JOBS.c.ended_at > 0, JOBS.c.place < before, JOBS.c.place > after)
             .order_by(JOBS.c.place.desc())
         )
         if wanted.state is not None:

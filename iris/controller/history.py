@@ -63,8 +63,10 @@ class History(Protocol):
     def job(self, uid: str) -> Job | None:
         """Any job that is kept, ended or not."""
 
-    def ended_jobs(self, wanted: JobFilter, before: int, limit: int) -> tuple[Job, ...]:
-        """Ended jobs with `order` below `before`, the newest first."""
+    def ended_jobs(
+        self, wanted: JobFilter, before: int, limit: int, after: int = 0
+    ) -> tuple[Job, ...]:
+        """Ended jobs with `order` below `before`, above `after`, the newest first."""
 
     def task_counts(self, job_uid: str) -> dict[TaskState, int]:
         """How many rows of tasks are in each state."""

@@ -32,8 +32,10 @@ def take_heartbeat(parts: Parts, heartbeat: Heartbeat) -> HeartbeatAnswer:
     for report in heartbeat.attempts:
         attempt = attempts.get(report.uid)
         if attempt is not None:
-            have[report.uid] = _keep_output(parts, attempt, report)
-            report = _without_an_early_end(attempt, report, have[report.uid])
+            kept = _keep_output(parts, attempt, report)
+            if kept < report.log_bytes:
+                have[report.uid] = kept  # it has to go on from there
+            report = _without_an_early_end(attempt, report, kept)
             _note_what_is_missing(parts, attempt, report)
         reports.append(report)
     answer = parts.state.heartbeat(replace(heartbeat, attempts=tuple(reports)))

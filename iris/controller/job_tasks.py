@@ -7,6 +7,7 @@ from itertools import islice
 
 from iris.domain.jobs import Job, Task
 from iris.domain.states import TASK_ENDED, TaskState
+from iris.planning.room import shape_of
 from iris.planning.snapshot import MOST_READY, PendingJob
 
 _FRESH = 0  # pending and never attempted: no struct, no row
@@ -19,6 +20,7 @@ class JobTasks:
 
     def __init__(self, job: Job) -> None:
         self.job = job
+        self._shape = shape_of(job.spec)
         self.touched: dict[int, Task] = {}  # attempted and not ended
         self._codes = bytearray(job.spec.tasks)
         self._back: dict[int, Task] = {}  # pending again
@@ -75,8 +77,10 @@ class JobTasks:
         index = self._codes.find(_FRESH, self._fresh_from)
         self._fresh_from = index if index >= 0 else len(self._codes)
         while index >= 0:
-            yield index
-            index = self._codes.find(_FRESH, index + 1)
+            block = self._codes[index : index + MOST_READY]
+            run = len(block) - len(block.lstrip(b"\0"))
+            yield from range(index, index + run)
+            index = self._codes.find(_FRESH, index + run)
 
     def pending(self, now: float) -> PendingJob | None:
         """The waiting tasks, if there are any; kept until something changes."""
@@ -105,6 +109,7 @@ class JobTasks:
             next_ready_at=min(later, default=0.0),
             pending_since=min(since, default=0.0),
             is_untried=fresh_count == len(self._codes),
+            shape=self._shape,
         )
 
 

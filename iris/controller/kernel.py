@@ -7,6 +7,8 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import islice
+from operator import attrgetter
+from typing import NamedTuple
 
 import msgspec
 
@@ -20,7 +22,7 @@ from iris.domain.fleet import ScaleGroup, Worker
 from iris.domain.machine import OUTPUT_BYTES
 from iris.domain.resources import UserLimits
 from iris.domain.states import ATTEMPT_ENDED
-from iris.planning.snapshot import MOST_LATE, Gang, Snapshot, WorkerLoad
+from iris.planning.snapshot import MOST_LATE, Gang, PendingJob, Snapshot, WorkerLoad
 
 DEAF_AFTER = 3  # nudges of which none arrived
 
@@ -35,6 +37,12 @@ class Tuning(msgspec.Struct, frozen=True):
     heartbeats_per_second: float = 100.0  # of all workers; the interval follows
     user_limits: UserLimits = UserLimits()
     output_bytes: int = OUTPUT_BYTES  # that one attempt may leave
+
+
+class _Line(NamedTuple):
+    seq: int  # of the tables that it is of
+    next_ready_at: float  # when time alone changes it, 0 if never
+    pending: tuple[PendingJob, ...]
 
 
 def new_id(prefix: str) -> str:
@@ -59,10 +67,12 @@ class Kernel:
         self._clock = clock
         self._new_id = new_id
         self._lock = threading.RLock()
+        self._seen = threading.local()  # by each thread: `seq` when it last looked
         self._listeners: list[Callable[[Changed], None]] = []
         restored = journal.load()
         self._seq = restored.seq
         self._tables = Tables(groups, restored)
+        self._kept_line: _Line | None = None
         self._stalled_until = clock.now()
         self._forgive(clock.now())
         if "join_key" not in self._tables.meta:
@@ -73,6 +83,18 @@ class Kernel:
     def seq(self) -> int:
         """The newest sequence number."""
         return self._seq
+
+    def look_afresh(self) -> None:
+        """This thread has seen nothing yet; to be called before a request."""
+        self._seen.seq = None
+
+    def seen_seq(self) -> int:
+        """The newest number whose change this thread saw; of all, if it saw none.
+
+        What happened since it looked is not in its answer, nor waited for.
+        """
+        seen: int | None = getattr(self._seen, "seq", None)
+        return self._seq if seen is None else seen
 
     def wait_durable(
         self, seq: int | None = None, timeout: float | None = 30.0
@@ -88,6 +110,7 @@ class Kernel:
     def reading(self) -> Iterator[Tables]:
         """The tables under the lock: read quickly, copy out."""
         with self._lock:
+            self._seen.seq = self._seq
             yield self._tables
 
     def is_live(self, attempt_uid: str) -> bool:
@@ -99,9 +122,9 @@ class Kernel:
     def snapshot(self) -> Snapshot:
         """All that is known now, frozen."""
         with self._lock:
+            self._seen.seq = self._seq
             tables, now = self._tables, self._clock.now()
             interval = self.interval()
-            pending = [tasks.pending(now) for tasks in tables.tasks.values()]
             return Snapshot(
                 groups=tuple(tables.groups.values()),
                 slices=tuple(tables.slices.values()),
@@ -109,7 +132,7 @@ class Kernel:
                     self._load_of(worker, interval)
                     for worker in tables.workers.values()
                 ),
-                pending=tuple(sorted(filter(None, pending), key=lambda p: p.order)),
+                pending=self._line(now),
                 gangs=tuple(self._gang(uid) for uid in tables.gangs),
                 starting=tuple(islice(tables.starting.values(), MOST_LATE)),
                 stopping=tuple(islice(tables.stopping.values(), MOST_LATE)),
@@ -159,6 +182,7 @@ class Kernel:
                     self._tables.apply(row)
                 self._seq = change.seq
                 self._journal.append(change.seq, rows, change.events)
+            self._seen.seq = self._seq
         if rows or change.events:
             events, touched = tuple(change.events), frozenset(change.workers)
             changed = Changed(change.seq, events, touched)
@@ -175,6 +199,17 @@ class Kernel:
 
     def _derived(self, words: str) -> str:
         return derived(self._tables.meta, words)
+
+    def _line(self, now: float) -> tuple[PendingJob, ...]:
+        """The jobs with tasks that wait; looked through anew after a change only."""
+        kept = self._kept_line
+        if kept is None or kept.seq != self._seq or 0 < kept.next_ready_at <= now:
+            found = (tasks.pending(now) for tasks in self._tables.tasks.values())
+            line = sorted(filter(None, found), key=attrgetter("order"))
+            times = (each.next_ready_at for each in line if each.later_count)
+            kept = _Line(self._seq, min(times, default=0.0), tuple(line))
+            self._kept_line = kept
+        return kept.pending
 
     def _load_of(self, worker: Worker, interval: float) -> WorkerLoad:
         tables = self._tables

@@ -9,6 +9,7 @@ of the fleet. Exit status: 0 stopped, 1 failed, 2 a wrong cluster file.
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import signal
@@ -68,6 +69,9 @@ CALL_PATIENCE = 5.0  # seconds for cloud calls under way when it stops
 # Seconds that a thread which plans keeps the interpreter from one that answers: a
 # request changes threads some ten times, and each change waits that long.
 SWITCH_INTERVAL = 0.0005
+# Objects made until the collector of cycles looks again. It stops every thread, the
+# longer the more jobs there are, and to plan for thousands makes thousands of objects.
+COLLECT_AFTER = 50_000
 _LOG = logging.getLogger(__name__)
 
 
@@ -81,8 +85,10 @@ def main(words: list[str] | None = None) -> int:
     """Run a controller until a signal stops it; returns the exit status."""
     setting = read_setting(words)
     sys.setswitchinterval(SWITCH_INTERVAL)
+    gc.set_threshold(COLLECT_AFTER, 20, 20)
     try:
         controller = Controller(setting, RealClock())
+        gc.freeze()  # what was restored lives long
         controller.start()
     except IrisError as error:
         _say_why(error)
@@ -118,7 +124,7 @@ class Controller:
         self._calls = Calls(clock, lambda: self._autoscaler.wake())
         self._autoscaling = self._make_autoscaling()
         self._autoscaler = Loop(
-            "autoscaler", self._autoscaling.autoscale_once, clock, share=0.25
+            "autoscaler", self._autoscaling.autoscale_once, clock, share=0.1
         )
         scheduling = Scheduling(self._state, clock)
         self._scheduler = Loop("scheduler", scheduling.schedule_once, clock, share=0.5)

@@ -161,7 +161,7 @@ class State(Kernel):
                 tables.heard[worker.uid] = change.now
                 tables.heartbeat_seqs[worker.uid] = heartbeat.seq
                 tables.nudges[worker.uid] = heartbeat.nudges
-        with self._lock:
+        with self.reading():
             if heartbeat.worker_uid not in self._tables.workers:
                 raise NotThere(f"worker {heartbeat.worker_uid} is gone")
             return HeartbeatAnswer(

@@ -21,6 +21,8 @@ from iris.domain.views import LogLine
 
 KEEP_ALIVE = 10.0  # seconds between comments on a silent stream
 LOOK_AROUND = 1.0  # seconds between looks at the client and at the controller
+REST = 2.0  # of the time that a look took, until the next: each then shows more
+MOST_REST = 0.1  # seconds
 _BATCH = 1000
 _ENDS = frozenset(
     {
@@ -74,6 +76,7 @@ def stream_events(
         rung = parts.bell.count
         shown = parts.state.seq
         parts.state.wait_durable(shown)
+        began = parts.clock.now()
         events = parts.history.events(wanted, after, _BATCH)
         for event in events:
             after = event.seq
@@ -81,6 +84,8 @@ def stream_events(
         if events:
             pulse.spoke()
         if len(events) < _BATCH:
+            rest = (parts.clock.now() - began) * REST
+            parts.clock.wait(parts.closing, min(rest, MOST_REST))
             parts.bell.wait(rung, LOOK_AROUND)
             yield from pulse.comment()
 

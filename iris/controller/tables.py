@@ -29,7 +29,7 @@ class Tables:
 
     def __init__(self, groups: tuple[ScaleGroup, ...], restored: Restored) -> None:
         self.groups = {group.name: group for group in groups}
-        self.jobs: dict[str, Job] = {}
+        self.jobs: dict[str, Job] = {}  # in order of submission
         self.tasks: dict[str, JobTasks] = {}  # by job uid
         self.followers: dict[str, set[str]] = {}  # job uid -> those that wait for it
         self.children: dict[str, set[str]] = {}  # job uid -> jobs that it submitted

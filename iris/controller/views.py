@@ -61,8 +61,9 @@ class JobViews:
     def page(self, wanted: JobFilter, before: int, limit: int) -> Page[JobView]:
         """Jobs with a place in line below `before`, the newest first."""
         live = self._live(wanted, before, limit)
-        self._state.wait_durable()
-        ended = self._history.ended_jobs(wanted, before, limit + 1)
+        self._state.wait_durable(self._state.seen_seq())
+        floor = live[limit][0] if len(live) > limit else 0  # older ones have no room
+        ended = self._history.ended_jobs(wanted, before, limit + 1, floor)
         shown = {view.uid for _, view in live}
         fresh = [(j.order, self._ended_view(j)) for j in ended if j.uid not in shown]
         merged = sorted([*live, *fresh], key=lambda pair: -pair[0])
@@ -81,7 +82,7 @@ class JobViews:
         found = []
         count = job.spec.tasks
         while first < count and len(found) <= limit:
-            last = min(first + _WINDOW, count)
+            last = min(first + (_WINDOW if state else limit + 1), count)
             found += [
                 v for v in self._window(job, first, last) if state in (None, v.state)
             ]
@@ -123,10 +124,9 @@ class JobViews:
         self, wanted: JobFilter, before: int, limit: int
     ) -> list[tuple[int, JobView]]:
         with self._state.reading() as tables:
-            jobs = sorted(tables.jobs.values(), key=lambda job: -job.order)
             matching = (
                 (job.order, _live_view(tables, job.uid))
-                for job in jobs
+                for job in reversed(tables.jobs.values())
                 if job.order < before and _is_wanted(tables, job, wanted)
             )
             return list(islice(matching, limit + 1))
@@ -156,7 +156,7 @@ class JobViews:
             known = _known_tasks(tasks, first, last)
             attempts = _attempts_of(tables, known.values())
         if len(known) < last - first:
-            self._state.wait_durable()
+            self._state.wait_durable(self._state.seen_seq())
             rows = self._history.tasks(job.uid, first, last)
             known = {task.index: task for task in rows} | known
             uids = [t.attempt_uid for t in known.values() if t.attempt_uid]
@@ -178,11 +178,10 @@ def derive_job_state(counts: Mapping[TaskState, int]) -> JobState:
 def _live_view(tables: Tables, job_uid: str) -> JobView:
     job = tables.jobs[job_uid]
     counts = tables.tasks[job_uid].counts()
-    view = _job_view(job, derive_job_state(counts), counts)
-    if view.because or not counts.get(TaskState.PENDING):
-        return view
-    waits = job.words_of_waiting() or tables.waiting.get(job_uid, "")
-    return _job_view(job, view.state, counts, waits)
+    waits = ""
+    if counts.get(TaskState.PENDING):
+        waits = job.words_of_waiting() or tables.waiting.get(job_uid, "")
+    return _job_view(job, derive_job_state(counts), counts, waits)
 
 
 def _is_wanted(tables: Tables, job: Job, wanted: JobFilter) -> bool:

@@ -27,7 +27,7 @@ class Capacity(StrEnum):
     QUEUED = "queued"
 
 
-class Constraints(msgspec.Struct, frozen=True, omit_defaults=True):
+class Constraints(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """Where a task may run; an empty field allows everything."""
 
     accelerator: str = ""
@@ -61,7 +61,7 @@ class SameName(StrEnum):
     REPLACE = "replace"  # the live one is cancelled
 
 
-class JobSpec(msgspec.Struct, frozen=True, omit_defaults=True):
+class JobSpec(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """What a user asks for; `resources` are those of one task."""
 
     command: tuple[str, ...]
@@ -111,7 +111,7 @@ class Owner(msgspec.Struct, frozen=True):
     parent: str = ""  # uid of the job
 
 
-class Job(msgspec.Struct, frozen=True):
+class Job(msgspec.Struct, frozen=True, gc=False):
     """An accepted job; its state follows from its tasks until it has ended."""
 
     uid: str
@@ -148,7 +148,7 @@ class Job(msgspec.Struct, frozen=True):
         return f"it waits for {' and '.join(firsts)}" if firsts else ""
 
 
-class Task(msgspec.Struct, frozen=True):
+class Task(msgspec.Struct, frozen=True, gc=False):
     """One of the N replicas of a job, the thing scheduled."""
 
     job_uid: str
@@ -185,7 +185,7 @@ class EndCause(StrEnum):
     VANISHED = "vanished"  # its worker no longer knows it
 
 
-class Attempt(msgspec.Struct, frozen=True):
+class Attempt(msgspec.Struct, frozen=True, gc=False):
     """One try of a task on one worker."""
 
     uid: str

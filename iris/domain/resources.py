@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 
-class Resources(msgspec.Struct, frozen=True):
+class Resources(msgspec.Struct, frozen=True, gc=False):
     """CPUs (may be fractions), memory in bytes, TPU chips."""
 
     cpus: float = 0.0

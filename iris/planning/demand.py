@@ -29,7 +29,7 @@ class Coming(msgspec.Struct, frozen=True):
     is_new: bool = False  # this plan asks for it
 
 
-class Need(msgspec.Struct, frozen=True):
+class Need(msgspec.Struct, frozen=True, gc=False):
     """Tasks of one job that no slice has room for, there or on its way."""
 
     pending: PendingJob

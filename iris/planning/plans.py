@@ -19,7 +19,7 @@ class Placement(msgspec.Struct, frozen=True):
     tasks: tuple[tuple[int, str], ...]  # (task index, worker uid)
 
 
-class Waiting(msgspec.Struct, frozen=True):
+class Waiting(msgspec.Struct, frozen=True, gc=False):
     """Ready tasks of one job that found no place, and the reason."""
 
     job_uid: str
@@ -70,7 +70,7 @@ class GroupOutlook(msgspec.Struct, frozen=True):
     next_at: float = 0.0
 
 
-class Outlook(msgspec.Struct, frozen=True):
+class Outlook(msgspec.Struct, frozen=True, gc=False):
     """What the autoscaler does about the waiting tasks of one job."""
 
     job_uid: str

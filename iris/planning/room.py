@@ -18,7 +18,7 @@ from iris.domain.views import Obstacle
 from iris.planning import rules
 from iris.planning.rules import Candidate, Objection
 
-Shape = tuple[object, ...]
+Shape = str
 Taken = tuple[Candidate, int]  # a candidate, and how many tasks it takes
 Slice = tuple[Candidate, ...]  # all the workers of one slice, in order of index
 
@@ -28,15 +28,16 @@ _PLACE_AND_STATE = rules.PLACE_RULES + rules.STATE_RULES
 def shape_of(spec: JobSpec) -> Shape:
     """Equal for specs that every rule treats alike."""
     asked = spec.constraints
-    return (
+    parts = (
         spec.resources,
         asked.accelerator,
         asked.zones,
         asked.regions,
         asked.capacity,
-        tuple(sorted(asked.labels.items())) if asked.labels else (),
+        sorted(asked.labels.items()),
         spec.tasks if spec.gang else 0,
     )
+    return repr(parts)  # a text remembers its hash, which is asked for often
 
 
 class _Line:

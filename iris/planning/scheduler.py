@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from itertools import chain, repeat
+from operator import attrgetter
 
 import msgspec
 from msgspec.structs import replace
@@ -26,10 +27,8 @@ from iris.planning.snapshot import Gang, PendingJob, Snapshot, WorkerLoad
 
 RESERVE_AFTER = 30.0  # seconds; longer than most small tasks take to go round once
 
-_RANK = {band: rank for rank, band in enumerate(Band)}
 
-
-class Promise(msgspec.Struct, frozen=True):
+class Promise(msgspec.Struct, frozen=True, gc=False):
     """What one job gets of the room that there is, and how many tasks get none."""
 
     pending: PendingJob
@@ -87,15 +86,18 @@ def promise_room(
         if count == 0:
             continue
         allowed = allowance.take(pending, count)
-        promise = promise_to(room, pending, shape_of(pending.job.spec), allowed)
+        shape = pending.shape or shape_of(pending.job.spec)
+        promise = promise_to(room, pending, shape, allowed)
         if allowed < count:
             words = allowance.hold_back(pending.job)
             promise = replace(promise, limit=words, held_back=count - allowed)
         promises.append(promise)
+        if not promise.left:
+            continue
         keep_at = pending.pending_since + RESERVE_AFTER
-        if promise.left and keep_at <= now:
-            room.keep(pending.job.spec, promise.shape, pending.job.name)
-        elif promise.left and room.may_keep(pending.job.spec, promise.shape):
+        if keep_at <= now:
+            room.keep(pending.job.spec, shape, pending.job.name)
+        elif room.may_keep(pending.job.spec, shape):
             keep_times.append(keep_at)
     return Round(room, tuple(promises), min(keep_times, default=0.0))
 
@@ -115,7 +117,10 @@ def promise_to(room: Room, pending: PendingJob, shape: Shape, count: int) -> Pro
 
 def in_line(pending: Iterable[PendingJob]) -> list[PendingJob]:
     """The waiting jobs in the order in which they are served."""
-    return sorted(pending, key=lambda each: (_RANK[each.job.spec.band], each.order))
+    by_band: dict[Band, list[PendingJob]] = {band: [] for band in Band}
+    for each in sorted(pending, key=attrgetter("order")):
+        by_band[each.job.spec.band].append(each)
+    return list(chain.from_iterable(by_band.values()))
 
 
 def ready_candidates(snapshot: Snapshot) -> list[Candidate]:
@@ -190,7 +195,7 @@ def _next_at(snapshot: Snapshot, done: Round, now: float) -> float:
     times = [each.next_ready_at for each in snapshot.pending if each.later_count]
     times.append(done.next_at)
     times += [at for each in snapshot.pending if (at := start_by(each)) > now]
-    times += [now for promise in done.promises if _has_more(promise)]
+    times += [now for each in done.promises if each.taken and _has_more(each)]
     return min((at for at in times if at), default=0.0)
 
 

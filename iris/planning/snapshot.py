@@ -14,7 +14,7 @@ MOST_READY = 1024
 MOST_LATE = 64
 
 
-class PendingJob(msgspec.Struct, frozen=True):
+class PendingJob(msgspec.Struct, frozen=True, gc=False):
     """The waiting tasks of one job."""
 
     job: Job
@@ -25,6 +25,7 @@ class PendingJob(msgspec.Struct, frozen=True):
     next_ready_at: float  # when the first of those may start, 0 if none waits
     pending_since: float  # of the one that waits longest
     is_untried: bool = False  # none of its tasks was ever attempted
+    shape: str = ""  # of the job, where it was worked out before
 
 
 class WorkerLoad(msgspec.Struct, frozen=True):

@@ -52,8 +52,7 @@ class Attempts(ABC):
         if known is None or uid in self._running or known.pid or known.ended_at:
             return
         try:
-            self._folder.work(uid).mkdir(parents=True, exist_ok=True)
-            self._folder.outputs(uid).mkdir(exist_ok=True)
+            self._folder.make_attempt(uid)
             self._launch(known, Running(start, 0, now))
         except (OSError, ValueError) as error:
             self._refuse(known, start, error)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 from pathlib import Path
@@ -54,6 +55,25 @@ class VmFolder:
     def work(self, uid: str) -> Path:
         """Where the attempt runs; its bundle is laid out here."""
         return self.attempts / uid / "work"
+
+    def make_attempt(self, uid: str) -> None:
+        """Make the attempt's folders where an agent has not."""
+        for path in (self.attempt(uid), self.work(uid), self.outputs(uid)):
+            try:
+                os.mkdir(path)
+            except FileExistsError:
+                continue
+            except FileNotFoundError:
+                path.mkdir(parents=True)
+
+    def remove_attempt(self, uid: str) -> None:
+        """Remove all that one attempt left; most left what we made, and no more."""
+        with contextlib.suppress(OSError):
+            os.unlink(self.output(uid))
+            os.rmdir(self.work(uid))
+            os.rmdir(self.attempt(uid))
+            return
+        remove(self.attempt(uid))
 
 
 def write_private(path: Path, content: bytes) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import threading
 
 import pytest
 from openapi_spec_validator import OpenAPIV31SpecValidator
@@ -134,6 +135,23 @@ def test_every_answer_carries_a_sequence_number_that_is_durable(desk: Desk):
         if route.method == "GET" and is_plain:
             answer = desk.ask("GET", route.path)
             assert int(answer.headers["Iris-Seq"]) <= desk.store.durable_seq
+
+
+def test_an_answer_waits_for_what_it_shows_not_for_what_happened_since(desk: Desk):
+    desk.submit()
+    desk.state.look_afresh()
+
+    with desk.state.reading() as tables:
+        shown = len(tables.jobs)
+    seen = desk.state.seen_seq()
+    another = threading.Thread(target=lambda: desk.state.drain_cluster("a test"))
+    another.start()
+    another.join()
+
+    assert shown == 1
+    assert desk.state.seen_seq() == seen < desk.state.seq
+    desk.state.look_afresh()
+    assert desk.state.seen_seq() == desk.state.seq
 
 
 def test_places_that_are_taken_make_requests_wait_but_not_health(desk: Desk):

@@ -101,7 +101,10 @@ def test_ended_jobs_come_newest_first_and_in_pages(archive, writer):
     second = archive.ended_jobs(ANY_JOB, first[-1].order, 2)
     third = archive.ended_jobs(ANY_JOB, second[-1].order, 2)
 
+    between = archive.ended_jobs(ANY_JOB, 5, 9, after=2)
+
     assert [j.order for j in first + second + third] == [5, 4, 3, 2, 1]
+    assert [j.order for j in between] == [4, 3]
 
 
 def test_ended_jobs_are_filtered(archive, writer):

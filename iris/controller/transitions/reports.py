@@ -87,6 +87,8 @@ def _take_report(
     if report.state in ATTEMPT_ENDED:
         end_attempt(change, attempt, report)
         return
+    if _is_old_news(attempt, report):
+        return
     is_further = report.state in ATTEMPT_MOVES[attempt.state]
     state = report.state if is_further else attempt.state
     seen = replace(
@@ -102,6 +104,16 @@ def _take_report(
     if seen != attempt:
         change.put_attempt(seen)
         _wake_gang(change, seen)
+
+
+def _is_old_news(attempt: Attempt, report: AttemptReport) -> bool:
+    """As most reports of a heartbeat are: as it was the last time."""
+    return (
+        attempt.reported
+        and report.state is attempt.state
+        and report.detail == attempt.detail
+        and report.coordinator_port in (0, attempt.coordinator_port)
+    )
 
 
 def _advance(change: Change, attempt: Attempt) -> Attempt:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import tempfile
-from pathlib import Path
+from functools import cache
 
 from iris.domain.machine import VmMetadata
 from iris.domain.protocol import AttemptSpec
@@ -30,14 +30,10 @@ CACHES = {
 
 
 def attempt_environment(
-    spec: AttemptSpec, metadata: VmMetadata, coordinator: str, vm: Path
+    spec: AttemptSpec, metadata: VmMetadata, coordinator: str, folder: VmFolder
 ) -> dict[str, str]:
     """The contract's variables; the user's own come before, ours win."""
-    env = {} if metadata.runtime == "docker" else _of_machine(metadata)
-    folder = VmFolder(vm)
-    env |= {name: str(folder.shared / part) for name, part in CACHES.items()}
-    env["PYTHONUNBUFFERED"] = "1"  # lines are seen when they are printed
-    env |= spec.env
+    env = _of_vm(metadata, str(folder.shared)) | spec.env
     env |= {
         "IRIS_CLUSTER": metadata.cluster,
         "IRIS_CONTROLLER_URL": _controller(metadata),
@@ -49,7 +45,7 @@ def attempt_environment(
         "IRIS_ATTEMPT_UID": spec.uid,
         "IRIS_SLICE": spec.slice_name,
         "IRIS_WORKER_INDEX": str(spec.worker_index),
-        "IRIS_VM": str(vm),
+        "IRIS_VM": str(folder.root),
         "IRIS_DEADLINE_FILE": str(folder.deadline(spec.uid)),
         "IRIS_CACHE_DIR": str(folder.shared),
         "IRIS_OUTPUT_DIR": str(folder.outputs(spec.uid)),
@@ -93,10 +89,21 @@ def _controller(metadata: VmMetadata) -> str:
         return metadata.controller_url  # away just now; the attempt runs on without
 
 
-def _of_machine(metadata: VmMetadata) -> dict[str, str]:
+def _of_vm(metadata: VmMetadata, shared: str) -> dict[str, str]:
+    """What all attempts of a VM find, whatever they are."""
+    in_container = metadata.runtime == "docker"
+    return {
+        **({} if in_container else _of_machine(metadata.path_prefix)),
+        **{name: f"{shared}/{part}" for name, part in CACHES.items()},
+        "PYTHONUNBUFFERED": "1",  # lines are seen when they are printed
+    }
+
+
+@cache
+def _of_machine(path_prefix: str) -> dict[str, str]:
     """What a process sees of its machine; a container has its image's own."""
     env = {name: os.environ[name] for name in _INHERITED if name in os.environ}
     path = os.environ.get("PATH", os.defpath)
-    env["PATH"] = f"{metadata.path_prefix}:{path}" if metadata.path_prefix else path
+    env["PATH"] = f"{path_prefix}:{path}" if path_prefix else path
     env.setdefault("TMPDIR", tempfile.gettempdir())
     return env

@@ -26,8 +26,10 @@ T = TypeVar("T")
 # An epoch is a time in milliseconds: numbers have room for a million heartbeats in
 # each, and 63 bits last for centuries.
 EPOCH_SHIFT = 20
+MOST_REST = 0.05  # seconds after a heartbeat, whatever happens meanwhile
 REFUSALS = 3  # in a row, before what runs here is ended for them
 REFUSAL_PAUSE = 1.0  # seconds between them
+_NEVER = threading.Event()
 _REFUSED = (Conflict, NotAllowed, NotAuthenticated, NotThere)
 
 
@@ -94,9 +96,13 @@ class Heart:
             )
             return heartbeat, self._link.post(path, heartbeat, HeartbeatAnswer)
 
+        clock = self._worker.clock
         while True:
+            began = clock.now()
             heartbeat, answer = self._persist("heartbeat", beat)
             self._wishes.reconcile(heartbeat, answer)
+            # as long a rest as it took: where much happens, each carries more of it
+            clock.wait(_NEVER, min(clock.now() - began, MOST_REST))
             self._worker.wake.wait(answer.interval)
 
     def _persist(self, what: str, ask: Callable[[], T]) -> T:

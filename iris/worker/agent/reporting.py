@@ -30,16 +30,17 @@ class Reporter:
             attempts = [msgspec.structs.replace(held) for held in self._desk.all()]
             collecting = {a.uid for a in attempts if self._collector.is_pending(a.uid)}
         for held in attempts:
+            size = self._shipper.size(held.uid)
             if held.uid in collecting:
                 held.state = AttemptState.RUNNING
-                reports.append(self._report(held, COLLECTING))
+                reports.append(self._report(held, size, detail=COLLECTING))
                 continue
-            may_ride = self._shipper.left(held.uid) <= min(MOST_IN_REPORT, room)
-            if held.has_ended and not may_ride:
+            left = self._shipper.left(held.uid, size)
+            if held.has_ended and left > min(MOST_IN_REPORT, room):
                 held_back.add(held.uid)
                 self._shipper.finish(held.uid, rides=False)
                 held.state = AttemptState.RUNNING
-            report = self._report(held)
+            report = self._report(held, size, has_rest=left > 0)
             room -= len(report.log)
             reports.append(report)
         self._held_back = held_back
@@ -49,9 +50,10 @@ class Reporter:
         """Was an end held back whose output is nearly all there by now?"""
         return any(self._shipper.left(uid) <= 0 for uid in self._held_back)
 
-    def _report(self, held: Held, detail: str = "") -> AttemptReport:
+    def _report(
+        self, held: Held, size: int, *, detail: str = "", has_rest: bool = False
+    ) -> AttemptReport:
         known = held.known
-        size = self._shipper.size(held.uid)
         report = AttemptReport(
             uid=held.uid,
             state=held.state,
@@ -62,7 +64,7 @@ class Reporter:
         )
         if not held.has_ended:
             return report
-        offset, rest = self._shipper.tail(held.uid)
+        offset, rest = self._shipper.tail(held.uid) if has_rest else (size, b"")
         return msgspec.structs.replace(
             report,
             exit_code=known.exit_code if known else None,

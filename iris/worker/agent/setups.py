@@ -79,7 +79,7 @@ class Setups:
         self._caches.prune()
 
     def _run(self, spec: AttemptSpec, folder: Path, held: Held) -> None:
-        env = attempt_environment(spec, self._metadata, "", self._folder.root) | MARK
+        env = attempt_environment(spec, self._metadata, "", self._folder) | MARK
         if self._metadata.runtime == "docker":
             self._run_in_container(spec, folder, env, held)
         else:

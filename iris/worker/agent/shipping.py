@@ -5,7 +5,6 @@ The output file is the buffer: while the controller is away nothing is lost.
 
 from __future__ import annotations
 
-import contextlib
 import os
 import threading
 from collections.abc import Callable
@@ -29,6 +28,7 @@ class Output(msgspec.Struct):
     """How far one attempt's output has come."""
 
     uid: str
+    path: str
     sent: int = 0  # bytes that the controller has
     rides: bool = False  # its last bytes go with the heartbeat
 
@@ -46,7 +46,8 @@ class Shipper:
     def add(self, uid: str) -> None:
         """Ship what this attempt prints."""
         with self._lock:
-            self._outputs.setdefault(uid, Output(uid))
+            if uid not in self._outputs:
+                self._outputs[uid] = Output(uid, str(self._folder.output(uid)))
         self._news.set()
 
     def drop(self, uid: str) -> None:
@@ -72,18 +73,22 @@ class Shipper:
 
     def size(self, uid: str) -> int:
         """Bytes of the whole output so far."""
-        with contextlib.suppress(OSError):
-            return self._folder.output(uid).stat().st_size
-        return 0
+        output = self._outputs.get(uid)
+        try:
+            return os.stat(output.path if output else self._folder.output(uid)).st_size
+        except OSError:
+            return 0
 
     def sent(self, uid: str) -> int:
         """Bytes that the controller has, as far as we know."""
         output = self._outputs.get(uid)
         return output.sent if output else 0
 
-    def left(self, uid: str) -> int:
-        """Bytes that the controller does not have yet."""
-        return self.size(uid) - self.sent(uid) if uid in self._outputs else 0
+    def left(self, uid: str, size: int | None = None) -> int:
+        """Bytes that the controller does not have yet, of `size` if that is known."""
+        if uid not in self._outputs:
+            return 0
+        return (self.size(uid) if size is None else size) - self.sent(uid)
 
     def tail(self, uid: str) -> tuple[int, bytes]:
         """Where the rest begins, and the rest."""
@@ -91,7 +96,7 @@ class Shipper:
         if output is None:
             return 0, b""
         offset = output.sent  # another thread may move it
-        return offset, self._read(uid, offset, MOST_IN_REPORT)
+        return offset, _read(output.path, offset, MOST_IN_REPORT)
 
     def run(self, worker_uid: str, shipped: Callable[[], None]) -> None:
         """Ship for ever; calls `shipped` after each batch."""
@@ -138,8 +143,10 @@ class Shipper:
         chunks, room = [], MOST_IN_BATCH
         for output in self._in_turn():
             offset = output.sent
-            content = self._read(output.uid, offset, min(MOST_IN_CHUNK, room))
-            if not content or (output.rides and len(content) <= MOST_IN_REPORT):
+            if output.rides and self.left(output.uid) <= MOST_IN_REPORT:
+                continue
+            content = _read(output.path, offset, min(MOST_IN_CHUNK, room))
+            if not content:
                 continue
             chunks.append(LogChunk(output.uid, offset, content))
             room -= len(content)
@@ -158,12 +165,13 @@ class Shipper:
             if self._outputs.pop(output.uid, None) is not None:
                 self._outputs[output.uid] = output
 
-    def _read(self, uid: str, offset: int, most: int) -> bytes:
-        try:
-            handle = os.open(self._folder.output(uid), os.O_RDONLY)
-        except OSError:
-            return b""
-        try:
-            return os.pread(handle, most, offset)
-        finally:
-            os.close(handle)
+
+def _read(path: str, offset: int, most: int) -> bytes:
+    try:
+        handle = os.open(path, os.O_RDONLY)
+    except OSError:
+        return b""
+    try:
+        return os.pread(handle, most, offset)
+    finally:
+        os.close(handle)

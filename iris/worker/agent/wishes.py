@@ -185,7 +185,7 @@ class Wishes:
                 uid=spec.uid,
                 argv=spec.command,
                 env=attempt_environment(
-                    spec, worker.metadata, coordinator, worker.folder.root
+                    spec, worker.metadata, coordinator, worker.folder
                 ),
                 memory_bytes=spec.resources.memory_bytes,
                 run_timeout=spec.run_timeout,
@@ -224,7 +224,7 @@ class Wishes:
         """
         while True:
             uid = self._removals.get()
-            remove(self._worker.folder.attempt(uid))
+            self._worker.folder.remove_attempt(uid)
             self._tell(Forget(uid))
 
 

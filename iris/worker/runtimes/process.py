@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -28,7 +27,8 @@ from iris.worker.descendants import (
 from iris.worker.endings import Running
 from iris.worker.folders import VmFolder
 from iris.worker.journal import Journal
-from iris.worker.messages import Known, Start
+from iris.worker.messages import Known
+from iris.worker.runtimes.spawning import keep_files, spawn
 from iris.worker.secret_files import read_secrets
 
 WATCH_INTERVAL = 0.5  # seconds between looks at memory
@@ -52,6 +52,7 @@ class ProcessAttempts(Attempts):
         self._ending: set[str] = set()  # uids whose first process has ended
         self._uid_by_pid: dict[int, str] = {}
         self._watch_at = 0.0
+        keep_files()
 
     def leave(self, because: str, grace: float) -> None:
         """Stop what runs, with no longer a grace than this."""
@@ -94,7 +95,7 @@ class ProcessAttempts(Attempts):
         env = running.start.env
         if known.spec.secrets:
             env = env | read_secrets(self._folder.secrets(uid))
-        running.pid = pid = _spawn(running.start, env, work, output)
+        running.pid = pid = spawn(running.start.argv, env, work, output)
         self._running[uid] = running
         self._uid_by_pid[pid] = uid
         self._journal.started(uid, now, pid)
@@ -177,30 +178,6 @@ class ProcessAttempts(Attempts):
     @property
     def _vm(self) -> Path:
         return self._folder.root
-
-
-def _spawn(start: Start, env: dict[str, str], work: Path, output: Path) -> int:
-    """Run the command and return its pid. Raises OSError or ValueError."""
-    if not start.argv:
-        raise ValueError("it has no words")
-    handle = os.open(
-        output, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600
-    )
-    try:
-        process = subprocess.Popen(
-            start.argv,
-            stdin=subprocess.DEVNULL,
-            stdout=handle,
-            stderr=handle,
-            cwd=work,
-            env=env,
-            start_new_session=True,
-        )
-    finally:
-        os.close(handle)
-    # the keeper reaps all of its children itself, by SIGCHLD
-    process.returncode = 0
-    return process.pid
 
 
 def _has_group(pid: int) -> bool:
