@@ -9,7 +9,7 @@ from typing import BinaryIO
 
 from iris import wire
 from iris.client.calls import MOST_ITEMS, Calls, part
-from iris.client.link import Request
+from iris.client.link import Query, Request
 from iris.client.streams import Stream, follow
 from iris.domain.events import Event
 from iris.domain.jobs import JobSpec
@@ -136,6 +136,18 @@ class JobCalls(Calls):
         """A page of a job's output from a cursor on."""
         query = {"cursor": cursor, "task": task, "attempt": attempt}
         return self._get(f"{_job(job)}/log", LogPage, query)
+
+    def log_cursor(self, job: str, seconds_ago: float) -> int:
+        """Where the output of that time begins, by the controller's clock."""
+        query: Query = {"since": str(seconds_ago), "limit": 1}
+        return self._get(f"{_job(job)}/log", LogPage, query).start
+
+    def read_log_end(
+        self, job: str, task: int, attempt: int, most_bytes: int
+    ) -> tuple[LogLine, ...]:
+        """The last pieces of what an attempt printed, with at least so many bytes."""
+        query = {"task": task, "attempt": attempt, "tail": most_bytes}
+        return self._get(f"{_job(job)}/log", LogPage, query).items
 
     def follow_log(
         self,

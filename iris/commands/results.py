@@ -58,6 +58,9 @@ def fetch(
     | {
         "task": "Only this task.",
         "attempt": "Only this attempt, from 0 on.",
+        "since": "Only what came that long ago or later, such as 10m.",
+        "grep": "Only lines that match this regular expression.",
+        "prefix": "The task's name before each line.",
         "json": "Print each piece as a line of JSON, as the API gives it.",
     },
 )
@@ -66,6 +69,9 @@ def logs(
     job: str,
     task: int | None = None,
     attempt: int | None = None,
+    since: str = "",
+    grep: str = "",
+    prefix: bool = False,
     follow: bool = False,
     config: str | None = None,
     cluster: str | None = None,
@@ -73,14 +79,13 @@ def logs(
 ) -> None:
     """Print the output of a job, of all tasks or of one."""
     from iris.commands._marks import open_session
-    from iris.operations import jobs
+    from iris.operations import job_logs, jobs
 
+    wanted = job_logs.Wanted(task, attempt, since, grep, prefix)
+    job_logs.require_sound(wanted)
     session = open_session(config, cluster)
     found = jobs.find(session, job)
-    pieces = jobs.read_output(session, found, task, attempt)
-    if follow:
-        pieces = jobs.follow(session, found, task)
+    read = job_logs.follow if follow else job_logs.read
     with watching(found, task, as_json=json) as write:
-        for piece in pieces:
-            if attempt in (None, piece.attempt):
-                write(piece)
+        for piece in read(session, found, wanted):
+            write(piece)

@@ -13,12 +13,13 @@ import shutil
 import threading
 from collections import OrderedDict
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from iris.controller.frames import Reason, Record
 from iris.controller.job_log import JobLog, Piece, Room
 from iris.controller.log_page import LogFilter, LogPageMaker
+from iris.controller.log_search import last_of, position_at
 from iris.controller.segments import DRAFT, Moved, Segment, walk
 from iris.domain.retention import words_of_removal
 from iris.domain.views import LogLine
@@ -97,6 +98,22 @@ class LogStore:
                 continue
             return page.lines(), page.cursor
         raise UsageError(f"cursor: no line begins at {page.cursor}")
+
+    def position_at(self, job_uid: str, at: float) -> int:
+        """The cursor of the first output that is not older."""
+        for _ in range(_LOOKS):
+            with suppress(Moved):
+                return position_at(self._layout(job_uid), at)
+        return 0
+
+    def last_of(
+        self, job_uid: str, task: int, number: int, most_bytes: int
+    ) -> tuple[LogLine, ...]:
+        """The end of an attempt's output, without reading what is before it."""
+        for _ in range(_LOOKS):
+            with suppress(Moved):
+                return last_of(self._layout(job_uid), (task, number), most_bytes)
+        return ()
 
     def wait(self, job_uid: str, cursor: int, timeout: float) -> None:
         """Return when there is more than `cursor`, on `wake`, or after `timeout`."""

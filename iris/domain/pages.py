@@ -61,6 +61,7 @@ class LogPage(msgspec.Struct, frozen=True):
     items: tuple[LogLine, ...]
     cursor: int
     complete: bool
+    start: int = 0  # the cursor that it was read from
 
 
 class TextPage(msgspec.Struct, frozen=True):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import msgspec
@@ -81,26 +81,6 @@ def wait(session: Session, job: JobView, say: Say, timeout: float | None) -> Job
         return client.wait_for_job(job.uid, timeout)
 
 
-def follow(session: Session, job: JobView, task: int | None) -> Iterator[LogLine]:
-    """The output of a job, or of a task, as it comes, until it has ended."""
-    with session.controller() as client:
-        yield from client.follow_log(job.uid, task=task)
-
-
-def read_output(
-    session: Session, job: JobView, task: int | None, attempt: int | None
-) -> Iterator[LogLine]:
-    """The output of a job as far as it is there."""
-    with session.controller(LOOK) as client:
-        cursor = 0
-        while True:
-            page = client.read_log(job.uid, cursor, task=task, attempt=attempt)
-            yield from page.items
-            if not page.items and page.cursor == cursor:
-                return
-            cursor = page.cursor
-
-
 def list_jobs(session: Session, state: str | None, limit: int) -> tuple[JobView, ...]:
     """The newest jobs."""
     read_choice("--state", JobState, state or "")
@@ -144,10 +124,10 @@ def last_lines(session: Session, view: JobView) -> tuple[str, ...]:
     """The end of what the attempt wrote that made the job fail; empty without one."""
     if view.blamed_task < 0:
         return ()
-    pieces = read_output(session, view, view.blamed_task, view.blamed_attempt)
-    end = b""
-    for piece in pieces:
-        end = (end + piece.content)[-LAST_BYTES:]
+    task, attempt = view.blamed_task, view.blamed_attempt
+    with session.controller(LOOK) as client:
+        pieces = client.read_log_end(view.uid, task, attempt, LAST_BYTES)
+    end = b"".join(piece.content for piece in pieces)[-LAST_BYTES:]
     lines = end.decode(errors="replace").splitlines()
     return tuple(lines[-LAST_LINES:])
 

@@ -4,23 +4,12 @@ from __future__ import annotations
 
 import json
 
+LEAVES = 'cd $IRIS_OUTPUT_DIR; mkdir d; echo "of $IRIS_TASK_INDEX" >d/f; echo said'
 
-def test_job_fetch_brings_what_tasks_left(running):
-    leaves = (
-        'mkdir $IRIS_OUTPUT_DIR/d; echo "of $IRIS_TASK_INDEX" >$IRIS_OUTPUT_DIR/d/f'
-    )
-    words = (
-        "--no-bundle",
-        "--name",
-        "leaves",
-        "--tasks",
-        "2",
-        "--",
-        "sh",
-        "-c",
-        leaves,
-    )
-    running.ok("job.run", *words)
+
+def test_what_tasks_left_and_printed_is_brought_as_asked(running):
+    words = ("--no-bundle", "--name", "leaves", "--tasks", "2")
+    running.ok("job.run", *words, "--", "sh", "-c", LEAVES)
     early = running.refused("job.fetch", "leaves", "--attempt", "7", status=1)
     running.ok("job.wait", "leaves")
     everything, one = running.folder / "everything", running.folder / "one"
@@ -30,6 +19,10 @@ def test_job_fetch_brings_what_tasks_left(running):
     (one / "d/f").write_text("changed")
     refused = running.refused("job.fetch", "leaves", "1", "-o", str(one), status=1)
     running.ok("job.fetch", "leaves", "1", "-o", str(one), "--force")
+    wrong = running.refused("job.fetch", "leaves", "first", status=2)
+    picked = running.ok("job.logs", "leaves", "--grep", "^s.id", "--prefix")
+    late = running.ok("job.logs", "leaves", "-f", "--since", "1h", "--task", "1")
+    mistyped = running.refused("job.logs", "leaves", "--grep", "a(", status=2)
 
     assert "job leaves has no outputs to fetch: task 0" in early
     assert said == f"2 files of 2 tasks, 10 B, in {everything}\n"
@@ -37,5 +30,7 @@ def test_job_fetch_brings_what_tasks_left(running):
     assert [each["task"] for each in json.loads(named)["fetched"]] == [1]
     assert "something else in the place of 'd/f': nothing was written" in refused
     assert (one / "d/f").read_text() == "of 1\n"
-    wrong = running.refused("job.fetch", "leaves", "first", status=2)
     assert "--task: expected a whole number, got 'first'" in wrong
+    assert sorted(picked.splitlines()) == ["task 0 | said", "task 1 | said"]
+    assert late == "said\n"
+    assert "--grep: 'a(' is no regular expression" in mistyped

@@ -19,6 +19,8 @@ FOR_JOBS = {
     *("GET /v1/jobs/{job}", "POST /v1/jobs/{job}:cancel", "GET /v1/jobs/{job}/why"),
     *("GET /v1/jobs/{job}/tasks", "GET /v1/jobs/{job}/tasks/{index}/attempts"),
     *("GET /v1/jobs/{job}/log", "GET /v1/jobs/{job}/log:stream"),
+    "GET /v1/jobs/{job}/outputs",
+    "GET /v1/jobs/{job}/tasks/{index}/attempts/{number}/outputs",
     *("GET /v1/events", "GET /v1/events:stream"),
     *("HEAD /v1/bundles/{sha256}", "PUT /v1/bundles/{sha256}"),
 }
@@ -58,7 +60,10 @@ def test_the_token_of_a_job_opens_no_other_route(desk: Desk):
 
 @pytest.mark.parametrize(
     "path",
-    ["", "/tasks", "/tasks/0/attempts", "/why", "/log", "/log:stream"],
+    [
+        *("", "/tasks", "/tasks/0/attempts", "/why", "/log", "/log:stream"),
+        *("/outputs", "/tasks/0/attempts/0/outputs"),
+    ],
 )
 def test_the_token_of_a_job_reads_nothing_of_a_job_that_is_no_child(desk: Desk, path):
     _, token = _running_parent(desk)

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from iris.controller.frames import LONGEST_FRAME
+from iris.controller.job_log import LogBounds, Room
 from iris.controller.logs import LogFilter, LogStore, Piece
 from iris.errors import UsageError
 
@@ -28,6 +29,40 @@ def contents(store: LogStore, job: str = "j", wanted: LogFilter = ALL) -> bytes:
         if not lines:
             return b"".join(found)
         found += [line.content for line in lines]
+
+
+def test_output_since_a_time_is_found_in_whichever_file_it_lies(tmp_path: Path):
+    small = Room(LogBounds(per_task=1 << 20, per_job=8 << 10))
+    store = LogStore(tmp_path, small)
+    assert store.position_at("j", 5.0) == 0
+    for second in range(60):  # seven files, of which the first are gone
+        store.append("j", a_piece(b"%199d\n" % second, 200 * second), float(second))
+
+    found = [store.position_at("j", at) for at in (50.0, 29.5, 99.0)]
+
+    assert [read_from(store, cursor) for cursor in found] == [50, 30, None]
+    assert store.position_at("j", -1.0) == 0
+
+
+def read_from(store: LogStore, cursor: int) -> int | None:
+    lines, _ = store.read("j", cursor, ALL)
+    return int(lines[0].content) if lines else None
+
+
+def test_the_end_of_an_attempts_output_is_read_without_what_is_before(tmp_path: Path):
+    small = Room(LogBounds(per_task=1 << 20, per_job=64 << 10))
+    store = LogStore(tmp_path, small)
+    for turn in range(100):
+        store.append("j", a_piece(b"%99d\n" % turn, 100 * turn), at=1.0)
+        store.append("j", a_piece(b"noise\n" * 50, 300 * turn, task=1), at=1.0)
+
+    last = store.last_of("j", 0, 0, 250)
+    everything = store.last_of("j", 0, 0, 1 << 20)
+
+    assert [int(line.content) for line in last] == [97, 98, 99]
+    assert [int(line.content) for line in everything] == [*range(100)]
+    assert store.last_of("j", 7, 0, 250) == store.last_of("k", 0, 0, 250) == ()
+    assert LogStore(tmp_path, small).last_of("j", 0, 0, 250) == last
 
 
 def test_output_is_read_back_by_job_task_and_attempt(tmp_path: Path):

@@ -23,8 +23,9 @@ from iris.controller.tail import read_tail
 from iris.domain.jobs import Job
 from iris.domain.pages import LogPage, TextPage
 from iris.domain.views import LogLine
-from iris.errors import NotThere
+from iris.errors import NotThere, UsageError
 
+MOST_TAIL = 1 << 20  # bytes
 routes = Routes()
 
 
@@ -35,6 +36,8 @@ class LogQuery(msgspec.Struct, frozen=True):
     task: int | None = None
     attempt: int | None = None
     limit: int = 1000
+    since: float = 0.0  # seconds ago, where no cursor is given; 0 for all
+    tail: int = 0  # bytes of the end of one attempt's output instead; 0 for none
 
 
 class FollowLogQuery(msgspec.Struct, frozen=True):
@@ -63,14 +66,17 @@ def get_log(call: Call[None, LogQuery]) -> LogPage:
     query = call.query
     job = _job_with_task(call.parts, call, query.task)
     has_ended = call.parts.jobs.has_ended(job, query.task)  # before the log is read
-    lines, cursor = call.parts.logs.read(
+    logs, start = call.parts.logs, _start_of(call, job)
+    if query.tail:
+        return _tail(call, job, has_ended)
+    lines, cursor = logs.read(
         job.uid,
-        cursor_from(query.cursor),
+        start,
         LogFilter(query.task, query.attempt),
         most_lines=limited(query.limit),
     )
-    at_end = cursor >= call.parts.logs.end(job.uid)
-    return LogPage(lines, cursor, complete=has_ended and at_end)
+    is_whole = has_ended and cursor >= logs.end(job.uid)
+    return LogPage(lines, cursor, complete=is_whole, start=start)
 
 
 @routes.add(
@@ -102,6 +108,27 @@ def get_controller_log(call: Call[None, TailQuery]) -> TextPage:
     if query.since >= 0:
         return read_tail(call.parts.log_file, cursor_from(query.since), None)
     return read_tail(call.parts.log_file, None, limited(query.lines))
+
+
+def _start_of(call: Call[None, LogQuery], job: Job) -> int:
+    query = call.query
+    if query.since < 0:
+        raise UsageError(f"since: expected 0 or more seconds, got {query.since}")
+    if query.cursor or not query.since:
+        return cursor_from(query.cursor)
+    at = call.parts.clock.now() - query.since
+    return call.parts.logs.position_at(job.uid, at)
+
+
+def _tail(call: Call[None, LogQuery], job: Job, has_ended: bool) -> LogPage:
+    query, logs = call.query, call.parts.logs
+    if query.task is None or query.attempt is None:
+        raise UsageError("tail: is of one attempt: give task and attempt too")
+    if not 0 < query.tail <= MOST_TAIL:
+        raise UsageError(f"tail: expected 1 to {MOST_TAIL} bytes, got {query.tail}")
+    end = logs.end(job.uid)
+    lines = logs.last_of(job.uid, query.task, query.attempt, query.tail)
+    return LogPage(lines, end, complete=has_ended, start=end)
 
 
 def _job_with_task(

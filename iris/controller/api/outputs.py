@@ -74,6 +74,7 @@ def put_outputs(call: Call[BinaryIO, PieceQuery]) -> OutputsHad:
 @routes.add(
     *("GET", "/v1/jobs/{job}/outputs"),
     roles=USERS,
+    for_jobs=True,
     query=OutputsQuery,
     answer=Page[OutputsView],
 )
@@ -95,6 +96,7 @@ def list_outputs(call: Call[None, OutputsQuery]) -> Page[OutputsView]:
 @routes.add(
     *("GET", "/v1/jobs/{job}/tasks/{index}/attempts/{number}/outputs"),
     roles=USERS,
+    for_jobs=True,
     query=PieceQuery,
     answer=bytes,
     media=Media.BYTES,
