@@ -11,7 +11,7 @@ from iris import wire
 from iris.client.calls import MOST_ITEMS, Calls, part
 from iris.client.link import Query, Request
 from iris.client.streams import Stream, follow
-from iris.domain.events import Event
+from iris.domain.events import EVENTS_GONE, Event
 from iris.domain.jobs import JobSpec
 from iris.domain.pages import CancelRequest, JobBatch, LogPage, Page, SubmissionBatch
 from iris.domain.states import JOB_ENDED, JobState, TaskState
@@ -27,7 +27,8 @@ from iris.domain.views import (
 from iris.errors import FellShort, Late
 
 _ALL = 1 << 31  # more than a job can have
-_JOB_ENDS = frozenset(f"job {state}" for state in JOB_ENDED)
+# Kinds of events after which a job may have ended.
+_MAY_TELL = frozenset({EVENTS_GONE, *(f"job {state}" for state in JOB_ENDED)})
 
 
 class JobCalls(Calls):
@@ -191,7 +192,7 @@ class JobCalls(Calls):
         if view.state not in JOB_ENDED:
             for event in self.follow_events(after, view.uid, until=until):
                 # the same words tell that a cancellation was asked for
-                if event.kind in _JOB_ENDS and self.job(view.uid).state in JOB_ENDED:
+                if event.kind in _MAY_TELL and self.job(view.uid).state in JOB_ENDED:
                     break
             view = self.job(view.uid)
         if view.state not in JOB_ENDED:

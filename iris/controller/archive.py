@@ -13,9 +13,10 @@ from sqlalchemy import ColumnElement, Select, func, or_, select
 
 from iris.controller.database import open_for_reading
 from iris.controller.history import EventFilter, JobFilter, PastJob
-from iris.controller.schema import ATTEMPTS, EVENTS, JOBS, PHASES, SLICES, TASKS
+from iris.controller.rows import EVENTS_GONE_UP_TO
+from iris.controller.schema import ATTEMPTS, EVENTS, JOBS, META, PHASES, SLICES, TASKS
 from iris.domain.costs import Work
-from iris.domain.events import Event
+from iris.domain.events import EVENTS_GONE, Event
 from iris.domain.fleet import BootPhase, Slice
 from iris.domain.jobs import Attempt, Job, Task
 from iris.domain.resources import Resources
@@ -123,6 +124,18 @@ class Archive:
         """The last events there are, in order."""
         query = _events_of(wanted).order_by(EVENTS.c.seq.desc()).limit(limit)
         return self._many(Event, query)[::-1]
+
+    def events_gone(self) -> Event | None:
+        """What stands for the events that are kept no more; None if all are."""
+        query = select(META.c.value).where(META.c.key == EVENTS_GONE_UP_TO)
+        with self._engine.connect() as connection:
+            up_to = connection.execute(query).scalar_one_or_none()
+            if up_to is None:
+                return None
+            oldest = select(EVENTS.c.at).order_by(EVENTS.c.seq).limit(1)
+            at = connection.execute(oldest).scalar_one_or_none()
+        because = "older ones are kept no more (retention/events)"
+        return Event(seq=int(up_to), at=at or 0.0, kind=EVENTS_GONE, because=because)
 
     def phases(self, slice_name: str) -> tuple[BootPhase, ...]:
         """The boot of a slice, deleted ones too, in order."""

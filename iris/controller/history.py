@@ -36,6 +36,7 @@ class EventFilter(msgspec.Struct, frozen=True):
 
     job_uid: str = ""
     slice_name: str = ""
+    since: int = 0  # nothing that is asked for has a lower number
 
 
 class PastSpec(msgspec.Struct, frozen=True):
@@ -86,6 +87,9 @@ class History(Protocol):
     def newest_events(self, wanted: EventFilter, limit: int) -> tuple[Event, ...]:
         """The last events, in order."""
 
+    def events_gone(self) -> Event | None:
+        """What stands for the events that are kept no more; None if all are."""
+
     def phases(self, slice_name: str) -> tuple[BootPhase, ...]:
         """The boot of a slice, deleted ones too, in order."""
 
@@ -94,3 +98,10 @@ class History(Protocol):
 
     def work(self, since: float) -> Iterator[Work]:
         """The attempts of jobs that had not ended before a time."""
+
+
+def gone_behind(history: History, wanted: EventFilter, after: int) -> Event | None:
+    """What stands for events that are asked for and kept no more."""
+    gone = history.events_gone()
+    is_asked_for = gone is not None and max(after, wanted.since - 1) < gone.seq
+    return gone if is_asked_for else None

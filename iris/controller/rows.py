@@ -142,6 +142,11 @@ DROP_RANGE = (
 )
 PUT_EVENT = _sql(insert(schema.EVENTS))  # a number used twice is a fault: no upsert
 PUT_PROGRESS = _put(schema.PROGRESS)
+EVENTS_GONE_UP_TO = "events_gone_up_to"  # a key of the meta table
+NOTE_GONE = (
+    f"INSERT INTO meta (key, value) SELECT '{EVENTS_GONE_UP_TO}', min(seq) - 1 "
+    "FROM events WHERE true ON CONFLICT (key) DO UPDATE SET value = excluded.value"
+)
 PRUNE_EVENTS = (
     "DELETE FROM events WHERE seq IN (SELECT seq FROM events ORDER BY seq LIMIT ?)"
 )

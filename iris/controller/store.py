@@ -21,6 +21,7 @@ from iris.controller.restoring import load_restored
 from iris.controller.rows import (
     DROP_RANGE,
     KEPT,
+    NOTE_GONE,
     PRUNE_EVENTS,
     PUT_EVENT,
     PUT_PROGRESS,
@@ -188,6 +189,7 @@ class Store:
         if surplus <= 0:
             return 0
         connection.exec_driver_sql(PRUNE_EVENTS, (surplus,))
+        connection.exec_driver_sql(NOTE_GONE)
         return surplus
 
     def _fail(self, failure: StoreFailed) -> None:

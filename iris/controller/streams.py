@@ -12,7 +12,7 @@ import msgspec
 
 from iris import wire
 from iris.controller.change import Changed
-from iris.controller.history import EventFilter
+from iris.controller.history import EventFilter, gone_behind
 from iris.controller.logs import LogFilter
 from iris.controller.parts import Parts
 from iris.domain.events import Event
@@ -72,6 +72,10 @@ def stream_events(
     """Events with a number above `after`, then each new one as it happens."""
     pulse = _Pulse(parts, has_gone)
     yield b": events\n\n"
+    gone = gone_behind(parts.history, wanted, after)
+    if gone is not None:
+        after = gone.seq
+        yield _say(gone, event_id=after)
     while not pulse.is_over:
         rung = parts.bell.count
         shown = parts.state.seq

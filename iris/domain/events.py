@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import msgspec
 
+# Stands where events were that are kept no more: its `seq` is the last one's of them.
+EVENTS_GONE = "events gone"
+
 
 class Event(msgspec.Struct, frozen=True, omit_defaults=True):
     """What changed, on what, and why; an attempt's event stands for its task's."""

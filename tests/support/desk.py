@@ -41,12 +41,12 @@ GB = 10**9
 class Desk:
     """Parts on a folder, an HTTP client, and workers that a test plays by hand."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, keep_events: int = 200_000) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
         self.clock = VirtualClock()
         self._ids = count(1)
-        self.store = Store(folder / "iris.db", "a test")
+        self.store = Store(folder / "iris.db", "a test", keep_events=keep_events)
         self.state = State((CPU, TPU), self.store, self.clock, Tuning("test", "uid-1"))
         self.archive = Archive(folder / "iris.db")
         self.disk_use = DiskUse(50 * GB, 40 * GB)
@@ -156,9 +156,9 @@ class PlayedWorker:
 
 
 @contextmanager
-def open_desk(folder: Path) -> Iterator[Desk]:
+def open_desk(folder: Path, keep_events: int = 200_000) -> Iterator[Desk]:
     """A desk that is closed at the end."""
-    desk = Desk(folder)
+    desk = Desk(folder, keep_events)
     try:
         yield desk
     finally:

@@ -10,7 +10,7 @@ import msgspec
 from iris.controller.api.jobs import known_job
 from iris.controller.api.query import cursor_from, limited
 from iris.controller.api.route import READERS, Call, Media, Routes, Service
-from iris.controller.history import EventFilter
+from iris.controller.history import EventFilter, gone_behind
 from iris.controller.streams import stream_events
 from iris.domain.events import Event
 from iris.domain.pages import Page
@@ -53,8 +53,12 @@ def list_events(call: Call[None, EventsQuery]) -> Page[Event]:
     after = cursor_from(query.after)
     parts.state.wait_durable()
     if query.newest:
-        return Page(parts.history.newest_events(wanted, limit))
+        newest = parts.history.newest_events(wanted, limit)
+        gone = gone_behind(parts.history, wanted, 0) if len(newest) < limit else None
+        return Page((gone, *newest) if gone else newest)
+    gone = gone_behind(parts.history, wanted, after)
     events = parts.history.events(wanted, after, limit + 1)
+    events = (gone, *events) if gone else events
     more = str(events[limit - 1].seq) if len(events) > limit else ""
     return Page(events[:limit], more)
 
@@ -77,5 +81,7 @@ def follow_events(call: Call[None, FollowEventsQuery]) -> Iterator[bytes]:
 
 def _wanted(call: Call[Any, Any], job: str, slice_name: str) -> EventFilter:
     named = job or call.caller.job_uid
-    uid = known_job(call.parts, call.caller, named).uid if named else ""
-    return EventFilter(uid, slice_name)
+    if not named:
+        return EventFilter(slice_name=slice_name)
+    found = known_job(call.parts, call.caller, named)
+    return EventFilter(found.uid, slice_name, since=found.order)
