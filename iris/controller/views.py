@@ -16,10 +16,11 @@ from iris.controller.history import History, JobFilter
 from iris.controller.job_tasks import JobTasks
 from iris.controller.state import State
 from iris.controller.tables import Tables
+from iris.controller.task_views import attempt_view, task_view
 from iris.controller.transitions.forgetting import no_such_job
 from iris.domain.jobs import Attempt, Job, JobSpec, Task
 from iris.domain.pages import Page
-from iris.domain.states import TASK_ENDED, AttemptState, JobState, TaskState
+from iris.domain.states import TASK_ENDED, JobState, TaskState
 from iris.domain.views import AttemptView, Explanation, JobView, TaskView
 from iris.errors import NotThere
 from iris.planning.explain import explain_job, what_is_prepared
@@ -163,7 +164,7 @@ class JobViews:
             absent = [uid for uid in uids if uid not in attempts]
             attempts |= self._history.attempts_by_uid(absent)
         return [
-            _task_view(job, known.get(i, _never_started(job, i)), attempts)
+            task_view(job, known.get(i, _never_started(job, i)), attempts)
             for i in range(first, last)
         ]
 
@@ -240,48 +241,6 @@ def _never_started(job: Job, index: int) -> Task:
 def _task_page(found: list[TaskView], limit: int) -> Page[TaskView]:
     more = str(found[limit].index) if len(found) > limit else ""
     return Page(tuple(found[:limit]), more)
-
-
-def _task_view(job: Job, task: Task, attempts: Mapping[str, Attempt]) -> TaskView:
-    attempt = attempts.get(task.attempt_uid)
-    return TaskView(
-        job=job.name,
-        index=task.index,
-        state=task.state,
-        attempts=task.attempts,
-        failures=task.failures,
-        losses=task.losses,
-        because=task.reason or _preparing_words(attempt),
-        exit_code=task.exit_code,
-        worker_uid=attempt.worker_uid if attempt else "",
-        slice_name=attempt.slice_name if attempt else "",
-        variables=job.spec.variables_of(task.index),
-    )
-
-
-def _preparing_words(attempt: Attempt | None) -> str:
-    is_preparing = attempt is not None and attempt.state is AttemptState.PREPARING
-    return attempt.detail if attempt and is_preparing else ""
-
-
-def attempt_view(job: Job, attempt: Attempt) -> AttemptView:
-    """An attempt as the API shows it."""
-    return AttemptView(
-        uid=attempt.uid,
-        job=job.name,
-        task=attempt.task_index,
-        number=attempt.number,
-        state=attempt.state,
-        slice_name=attempt.slice_name,
-        worker_uid=attempt.worker_uid,
-        worker_index=attempt.worker_index,
-        assigned_at=attempt.assigned_at,
-        running_at=attempt.running_at,
-        ended_at=attempt.ended_at,
-        exit_code=attempt.exit_code,
-        cause=attempt.cause,
-        detail=attempt.detail,
-    )
 
 
 def _words_of_counts(counts: Mapping[TaskState, int]) -> str:

@@ -7,7 +7,8 @@ from msgspec.structs import replace
 from iris.controller.api.jobs import own_job
 from iris.controller.api.query import page_number
 from iris.controller.api.route import USERS, Call, NoQuery, Routes
-from iris.controller.views import JobViews, attempt_view
+from iris.controller.task_views import attempt_view
+from iris.controller.views import JobViews
 from iris.domain.jobs import Job
 from iris.domain.views import AttemptView, TaskView
 from iris.errors import Conflict, NotThere

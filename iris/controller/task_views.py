@@ -1,0 +1,52 @@
+"""A task and an attempt as the API shows them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from iris.domain.jobs import Attempt, Job, Task
+from iris.domain.states import AttemptState
+from iris.domain.views import AttemptView, TaskView
+
+
+def task_view(job: Job, task: Task, attempts: Mapping[str, Attempt]) -> TaskView:
+    """A task, with what its last attempt tells of it."""
+    attempt = attempts.get(task.attempt_uid)
+    return TaskView(
+        job=job.name,
+        index=task.index,
+        state=task.state,
+        attempts=task.attempts,
+        failures=task.failures,
+        losses=task.losses,
+        because=task.reason or _preparing_words(attempt),
+        exit_code=task.exit_code,
+        worker_uid=attempt.worker_uid if attempt else "",
+        slice_name=attempt.slice_name if attempt else "",
+        variables=job.spec.variables_of(task.index),
+    )
+
+
+def _preparing_words(attempt: Attempt | None) -> str:
+    is_preparing = attempt is not None and attempt.state is AttemptState.PREPARING
+    return attempt.detail if attempt and is_preparing else ""
+
+
+def attempt_view(job: Job, attempt: Attempt) -> AttemptView:
+    """An attempt as the API shows it."""
+    return AttemptView(
+        uid=attempt.uid,
+        job=job.name,
+        task=attempt.task_index,
+        number=attempt.number,
+        state=attempt.state,
+        slice_name=attempt.slice_name,
+        worker_uid=attempt.worker_uid,
+        worker_index=attempt.worker_index,
+        assigned_at=attempt.assigned_at,
+        running_at=attempt.running_at,
+        ended_at=attempt.ended_at,
+        exit_code=attempt.exit_code,
+        cause=attempt.cause,
+        detail=attempt.detail,
+    )
