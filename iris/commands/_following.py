@@ -81,4 +81,15 @@ def end(ended: JobView, said: Sequence[str], *, as_json: bool) -> None:
 def tasks_of(spec: JobSpec) -> str:
     count = "1 task" if spec.tasks == 1 else f"{spec.tasks} tasks"
     on = f" on {spec.constraints.accelerator}" if spec.constraints.accelerator else ""
-    return count + on
+    if not spec.hold:
+        return count + on
+    from iris.operations.holding import words_of_hold
+
+    return f"{count}{on}, {words_of_hold(spec.hold)}"
+
+
+def what_follows(job: JobView) -> str:
+    """What a person types next."""
+    if job.spec.hold:
+        return f"`inv job.exec {job.name} -it` gets in"
+    return f"`inv job.logs {job.name} -f` follows"

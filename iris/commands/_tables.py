@@ -5,6 +5,9 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 
+from iris.config.measures import write_duration
+from iris.domain.jobs import JobSpec
+
 SHORT = 20  # letters of a column that does not wrap
 BETWEEN = 3  # letters between columns
 
@@ -57,6 +60,13 @@ def assigned(variables: Mapping[str, str]) -> str:
     """The variables that are a task's own."""
     words = " ".join(map("=".join, variables.items()))
     return f"with {words}" if words else ""
+
+
+def what_it_runs(spec: JobSpec) -> str:
+    """The command, where it has one of its own."""
+    if spec.hold:
+        return f"holds its slice for {write_duration(spec.hold)}"
+    return f"command: {' '.join(spec.command)}"
 
 
 def ago(at: float, now: float) -> str:

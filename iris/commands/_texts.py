@@ -11,7 +11,7 @@ import msgspec
 
 from iris.commands._costs import cost_tables
 from iris.commands._fleet import machine_table, slice_table, worker_table
-from iris.commands._tables import ago, assigned, table
+from iris.commands._tables import ago, assigned, table, what_it_runs
 from iris.domain.costs import CostView
 from iris.domain.events import Event
 from iris.domain.views import (
@@ -74,7 +74,7 @@ def job_report(report: JobReport) -> str:
     head = f"job {job.name} ({job.uid}) of {job.user}: {job.state}"
     lines = [f"{head}; {job.because}" if job.because else head]
     lines += job.gone
-    lines.append(f"command: {' '.join(job.spec.command)}")
+    lines.append(what_it_runs(job.spec))
     rows = [
         (
             task.index,

@@ -18,7 +18,13 @@ from iris.commands._edge import (
     words_after_dashes,
 )
 from iris.commands._entering import exec_ as exec_
-from iris.commands._following import end, going_on, tasks_of, watching
+from iris.commands._following import (
+    end,
+    going_on,
+    tasks_of,
+    watching,
+    what_follows,
+)
 
 if TYPE_CHECKING:
     from iris.domain.views import JobView
@@ -62,6 +68,7 @@ JOB = {"job": "The job, by its name or uid."}
         "client-id": "Words of yours that make it one job however often it is run.",
         "file": "A job file: YAML with a key for each flag; flags go before it.",
         "each": "A .jsonl or .csv file: a task for each line, its fields as variables.",
+        "hold": "Run nothing, but hold the slice so long, such as 4h, to get in.",
         "bundle": "Take the working folder along: what git does not ignore.",
         "follow": "Show the output; exit 0 only if every task succeeded.",
     },
@@ -94,6 +101,7 @@ def run(
     client_id: str = "",
     file: str = "",
     each: str = "",
+    hold: str = "",
     bundle: bool = True,
     follow: bool = False,
     wait_timeout: str | None = None,
@@ -119,7 +127,7 @@ def run(
     accepted = "was accepted before" if job.was_there else "accepted"
     said = f"job {job.name} {accepted}: {tasks_of(job.spec)}"
     if not follow:
-        return show(job, f"{said}; `inv job.logs {job.name} -f` follows", as_json=json)
+        return show(job, f"{said}; {what_follows(job)}", as_json=json)
     tell(said)
     _follow(session, job, wait, as_json=json)
 

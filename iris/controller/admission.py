@@ -158,6 +158,7 @@ def _faults_of_numbers(spec: JobSpec) -> Iterable[str]:
         ("max_retries", spec.max_retries, 0, MOST_RETRIES),
         ("max_losses", spec.max_losses, 0, MOST_RETRIES),
         ("run_timeout", spec.run_timeout, 0, LONGEST_RUN),
+        ("hold", spec.hold, 0, LONGEST_RUN),
         ("scheduling_timeout", spec.scheduling_timeout, 0, LONGEST_RUN),
         ("disk_bytes", spec.disk_bytes, 0, MOST_MEMORY),
         ("setup_timeout", spec.setup_timeout, 0.1, LONGEST_SETUP),

@@ -15,6 +15,7 @@ from iris.clock import Clock
 from iris.controller.history import History, JobFilter
 from iris.controller.job_tasks import JobTasks
 from iris.controller.state import State
+from iris.controller.stays import words_of_stay
 from iris.controller.tables import Tables
 from iris.controller.task_views import attempt_view, task_view
 from iris.controller.transitions.forgetting import no_such_job
@@ -179,7 +180,7 @@ def derive_job_state(counts: Mapping[TaskState, int]) -> JobState:
 def _live_view(tables: Tables, job_uid: str) -> JobView:
     job = tables.jobs[job_uid]
     counts = tables.tasks[job_uid].counts()
-    waits = ""
+    waits = words_of_stay(tables, job)
     if counts.get(TaskState.PENDING):
         waits = job.words_of_waiting() or tables.waiting.get(job_uid, "")
     return _job_view(job, derive_job_state(counts), counts, waits)

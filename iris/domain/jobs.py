@@ -90,6 +90,7 @@ class JobSpec(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     setup_timeout: float = 1200.0  # seconds it may take
     secrets: tuple[str, ...] = ()  # variables whose values are in no row
     secrets_key: str = ""  # of those that came with the job; the controller's
+    hold: float = 0.0  # seconds that its command only holds the slice, for visitors
 
     def env_of(self, index: int) -> dict[str, str]:
         """All of the user's variables in one task; its own go before the job's."""

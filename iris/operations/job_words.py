@@ -25,6 +25,7 @@ from iris.domain.jobs import (
 )
 from iris.domain.resources import Resources
 from iris.errors import JobRefused, NotThere, UsageError
+from iris.operations.holding import hold_command
 from iris.operations.secret_words import sources_of
 from iris.operations.sweep_files import read_sweep
 
@@ -66,6 +67,7 @@ class Wanted(msgspec.Struct, frozen=True):
     setup_timeout: str = ""
     secret: tuple[str, ...] = ()  # NAME, NAME=env:VARIABLE or NAME=file:PATH
     each: str = ""  # the file of a sweep, a task for each of its lines
+    hold: str = ""  # for how long the slice is held, in place of a command
     bundle: bool | None = None  # does the working folder travel along?
 
 
@@ -80,11 +82,7 @@ def wanted_by(flags: Mapping[str, object], command: tuple[str, ...]) -> Wanted:
 
 def make_spec(wanted: Wanted) -> JobSpec:
     """What was typed, as a job. Raises UsageError, JobRefused."""
-    if not wanted.command:
-        raise UsageError(
-            "there is no command to run",
-            hint="It follows the dashes: `inv job.run -- python train.py`.",
-        )
+    wanted = _commanded(wanted)
     if wanted.tasks is not None and wanted.tasks < 1:
         raise UsageError(f"--tasks: expected 1 or more, got {wanted.tasks}")
     if wanted.max_retries is not None and wanted.max_retries < 0:
@@ -121,11 +119,34 @@ def make_spec(wanted: Wanted) -> JobSpec:
     return _on_tpu(spec, wanted) if wanted.tpu else _on_cpu(spec, wanted)
 
 
+def _commanded(wanted: Wanted) -> Wanted:
+    """With the command that holds the slice, where that is all that is asked for."""
+    if not wanted.hold:
+        if wanted.command:
+            return wanted
+        raise UsageError(
+            "there is no command to run",
+            hint="It follows the dashes: `inv job.run -- python train.py`.",
+        )
+    seconds = _measure("--hold", Duration(1.0), wanted.hold)
+    for flag, is_there in (
+        ("a command", wanted.command),
+        ("--run-timeout", wanted.run_timeout),
+    ):
+        if is_there:
+            raise UsageError(
+                f"--hold {wanted.hold}: {flag} does not go with it",
+                hint="A hold runs nothing by itself: `inv job.exec` gets into it.",
+            )
+    return replace(wanted, command=hold_command(seconds), name=wanted.name or "hold")
+
+
 def _with_surroundings(spec: JobSpec, wanted: Wanted) -> JobSpec:
     """What an attempt finds on its VM before it starts."""
     return replace(
         spec,
         disk_bytes=int(_measure("--disk", Size(), wanted.disk)),
+        hold=_measure("--hold", Duration(), wanted.hold),
         setup=wanted.setup,
         setup_timeout=_measure(
             "--setup-timeout", Duration(), wanted.setup_timeout or "20m"

@@ -191,6 +191,14 @@ def test_job_exec_runs_a_command_where_the_job_runs(running):
     assert "task 0 of job open has ended (cancelled)" in over
 
 
+def test_a_hold_needs_no_command_and_succeeds_at_its_end(running):
+    said = running.ok("job.run", "--no-bundle", "--hold", "1s", "--follow")
+    wrong = running.refused("job.run", "--hold", "1s", "--", "true", status=2)
+
+    assert "iris: the hold is over" in said
+    assert "a command does not go with it" in wrong
+
+
 def test_job_run_dry_run_submits_nothing(running):
     before = running.ok("job.list", "--json")
 

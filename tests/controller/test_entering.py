@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 from iris.domain.access import Role
 from iris.domain.protocol import AttemptReport
 from iris.domain.states import AttemptState
@@ -57,3 +59,17 @@ def test_what_does_not_run_says_why_and_what_to_do(desk: Desk):
         404,
         "job train has tasks 0 to 0",
     )
+
+
+def test_a_job_that_holds_its_slice_says_until_when(desk: Desk):
+    (worker,) = desk.boot()
+    job = desk.submit(name="hold", hold=4 * 3600)
+    uid = desk.place(job, worker)
+    worker.beat(AttemptReport(uid, RUNNING))
+    until = time.gmtime(desk.clock.now() + 4 * 3600)
+
+    said = desk.ask("GET", "/v1/jobs/hold/why").json["because"]
+
+    assert time.strftime("until %d %b %H:%M UTC;", until) in said
+    (listed,) = desk.ask("GET", "/v1/jobs").json["items"]
+    assert listed["because"] == said
