@@ -18,6 +18,7 @@ from iris.commands._edge import (
     words_after_dashes,
 )
 from iris.commands._entering import exec_ as exec_
+from iris.commands._entering import forward as forward
 from iris.commands._following import (
     end,
     going_on,

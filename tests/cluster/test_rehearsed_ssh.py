@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import subprocess
+from contextlib import suppress
 
 import pytest
+import requests
 
 from tests.support.canary import CANARY, files_with_it, places_of, processes_with_it
 from tests.support.eventually import eventually
@@ -143,6 +145,42 @@ def test_a_line_that_is_cut_leaves_nothing_of_a_visit(far, stays):
     words = ["sleep", "100001"]
     eventually(lambda: words not in [p.cmdline() for p in processes_in(far.folder)])
     assert counts_of(far, stays) == {"running": 4}
+
+
+SERVER = """
+import os, http.server
+own = os.environ["TPU_WORKER_HOSTNAMES"].split(",")[int(os.environ["TPU_WORKER_ID"])]
+os.chdir(os.environ["IRIS_VM"] + "/attempts/" + os.environ["IRIS_ATTEMPT_UID"])
+serve = http.server.SimpleHTTPRequestHandler
+http.server.HTTPServer((own, 6006), serve).serve_forever()
+"""
+
+
+def test_a_port_of_a_tasks_vm_is_here_over_cuts_of_ssh(far):
+    gang = ("--no-bundle", "--tpu", "v5litepod-16", "--name", "board")
+    far.ok("job.run", *gang, "--", "python", "-c", SERVER)
+    eventually(lambda: counts_of(far, "board") == {"running": 4}, within=30.0)
+
+    forwarding = far.start("job.forward", "board/3", "6006")
+    said = forwarding.stdout.readline()
+    url = said.split()[2]
+    first = requests.get(url, timeout=30).text
+    far.ok("rehearse.inject", "--kind", "ssh-cut", "--name", "iris-eu-tpu-*")
+    again = eventually(lambda: fetched(url), within=30.0)
+    far.ok("job.cancel", "board")
+    _, words = forwarding.communicate(timeout=60)
+
+    assert "leads to port 6006 of attempt 0 of task 3 of job board on" in said
+    assert "output" in first
+    assert first == again
+    assert forwarding.returncode == 0
+    assert "task 3 of job board " in words
+
+
+def fetched(url):
+    with suppress(requests.RequestException):
+        return requests.get(url, timeout=10).text
+    return ""
 
 
 @pytest.mark.timeout(200)
