@@ -58,10 +58,10 @@ class _Command(Task[Any]):
         if "all" in types and "--all" in _words_before_dashes():
             for argument in arguments:  # then none is named
                 argument.positional = False
-        for argument in arguments:  # one that may be left out, and was
-            is_optional = "| None" in str(types.get(argument.name or ""))
-            if argument.positional and is_optional:
-                argument.positional = _bare_words(self.name, arguments) > 1
+        words = [argument for argument in arguments if argument.positional]
+        for place, argument in enumerate(words[1:], 1):  # may be left out, and was
+            if "| None" in str(types.get(argument.name or "")):
+                argument.positional = _bare_words(self.name, arguments) > place
         return [_Flag.like(argument) for argument in arguments]
 
 
