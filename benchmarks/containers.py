@@ -12,7 +12,8 @@ import tempfile
 import time
 from pathlib import Path
 
-from benchmarks.latency import LOCAL, SAY_WHEN, cluster, submission_delays
+from benchmarks.clusters import LOCAL, cluster
+from benchmarks.latency import SAY_WHEN, submission_delays
 from benchmarks.measuring import percentile, report
 from iris.images.base import ensure_base
 from iris.images.engine import Engine

@@ -15,12 +15,14 @@ from pathlib import Path
 from benchmarks.measuring import COMMAND_DEADLINE, seconds_of
 from iris.paths import cache_folder
 
-_RUN = """
+_BEGIN = """
 import sys, time
 from hyperqueue import Job, LocalCluster
 from hyperqueue.cluster import WorkerConfig
 
 cores, tasks, words = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3:]
+"""
+_RUN = """
 
 def run(client, count):
     job = Job()
@@ -35,6 +37,22 @@ with LocalCluster(worker_config=WorkerConfig(cores=cores)) as cluster:
     run(client, 100)
     print(run(client, tasks))
 """
+_ASK = """
+def ask(client):
+    job = Job()
+    job.program(words, stdout="said", stderr=None)
+    began = time.time()
+    client.wait_for_jobs([client.submit(job)])
+    done = time.time()
+    return int(open("said").read()) / 1e9 - began, done - began
+
+with LocalCluster(worker_config=WorkerConfig(cores=cores)) as cluster:
+    client = cluster.client()
+    ask(client)
+    for _ in range(tasks):
+        time.sleep(0.05)
+        print(*ask(client))
+"""
 
 
 class HyperQueue:
@@ -46,7 +64,7 @@ class HyperQueue:
         self.version = self._said("-c", words)
 
     @classmethod
-    def install(cls) -> HyperQueue | None:
+    def installed(cls) -> HyperQueue | None:
         """From the package index, once; None, aloud, where it cannot be had."""
         venv = cache_folder() / "benchmarks" / "hyperqueue"
         try:
@@ -63,9 +81,23 @@ class HyperQueue:
 
     def run(self, slots: int, tasks: int, *command: str) -> float:
         """Seconds for a job of so many tasks, from its submission to its end."""
-        return float(self._said("-c", _RUN, str(slots), str(tasks), *command))
+        said = self._said("-c", _BEGIN + _RUN, str(slots), str(tasks), *command)
+        return float(said)
+
+    def ask(self, slots: int, times: int) -> tuple[list[float], list[float]]:
+        """Seconds to the start of a process, and until its end is known, each time."""
+        words = ("-c", _BEGIN + _ASK, str(slots), str(times), "date", "+%s%N")
+        starts, ends = [], []
+        for line in self._lines(*words):
+            start, _, end = line.partition(" ")
+            starts.append(float(start))
+            ends.append(float(end))
+        return starts, ends
 
     def _said(self, *words: str) -> str:
+        return self._lines(*words)[-1]
+
+    def _lines(self, *words: str) -> list[str]:
         with tempfile.TemporaryDirectory() as folder:
             ran = subprocess.run(
                 [str(self._python), *words],
@@ -76,4 +108,4 @@ class HyperQueue:
                 timeout=COMMAND_DEADLINE,
                 check=True,
             )
-        return ran.stdout.strip().splitlines()[-1]
+        return [line for line in ran.stdout.splitlines() if line[:1].isdigit()]

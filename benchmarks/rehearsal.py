@@ -18,7 +18,7 @@ from collections.abc import Iterator
 import msgspec
 import requests
 
-from benchmarks.latency import CLEANUP, home
+from benchmarks.clusters import CLEANUP, home
 from benchmarks.measuring import INV, ROOT, percentile, report, seconds_of
 from iris.client import Client, records
 from iris.domain.jobs import Constraints, JobSpec

@@ -1,7 +1,4 @@
-"""`inv --list` beside Invoke's own start, which is `inv --list` of an empty tasks.py.
-
-python -m benchmarks.startup
-"""
+"""The start of the command line, beside Invoke's own: an empty tasks.py."""
 
 from __future__ import annotations
 
@@ -9,9 +6,11 @@ import sys
 import tempfile
 from pathlib import Path
 
-from benchmarks.measuring import INV, ROOT, medians_of_turns, report
+from benchmarks.measures import Found
+from benchmarks.measuring import INV, ROOT, medians_of_turns
+from benchmarks.scale import Scale
 
-TURNS = 21
+IRIS = str(Path(sys.executable).parent / "iris")
 OWN_TASKS = """from invoke import task
 
 
@@ -21,22 +20,25 @@ def nothing(c):
 """
 
 
-def main() -> None:
-    """Measure both in turns and print medians and their ratio."""
+def measure(scale: Scale) -> list[Found]:
+    """Each in turns; the medians count."""
     with tempfile.TemporaryDirectory() as folder:
         Path(folder, "tasks.py").write_text(OWN_TASKS)
         medians = medians_of_turns(
-            TURNS,
+            scale.starts,
             {
-                "python -c pass": ([sys.executable, "-c", "pass"], ROOT),
-                "Invoke's own start": ([INV, "--list"], Path(folder)),
-                "inv --list": ([INV, "--list"], ROOT),
+                "invoke": ([INV, "--list"], Path(folder)),
+                "list": ([INV, "--list"], ROOT),
+                "help": ([IRIS, "--help"], ROOT),
             },
         )
-    rows = {name: f"{seconds * 1000:.0f} ms" for name, seconds in medians.items()}
-    ratio = medians["inv --list"] / medians["Invoke's own start"]
-    report({**rows, "ratio": f"{ratio:.2f}"}, "python -m benchmarks.startup")
-
-
-if __name__ == "__main__":
-    main()
+    shown = {name: f"{seconds * 1000:.0f} ms" for name, seconds in medians.items()}
+    return [
+        Found(
+            what="start of the command line: `inv --list`, `iris --help`",
+            bound="150 ms",
+            aim="120 ms",
+            iris=f"{shown['list']}, {shown['help']} (Invoke's own: {shown['invoke']})",
+            numbers={f"start_{name}_ms": s * 1000 for name, s in medians.items()},
+        )
+    ]

@@ -1,0 +1,1 @@
+"""Benchmarks: that they work, never how fast anything is."""
