@@ -184,6 +184,12 @@ class EndCause(StrEnum):
     OUTPUTS_TOO_LARGE = "outputs-too-large"  # it succeeded, and left more than is kept
     OUTPUTS_LOST = "outputs-lost"  # it succeeded, and what it left was not collected
     VANISHED = "vanished"  # its worker no longer knows it
+    DRAINED = "drained"  # an operator gives its machine back
+
+
+# Its machine goes, and it was asked to end before that. One that ends well by then has
+# succeeded; any other end is a loss.
+DEPARTURES = frozenset({EndCause.DRAINED, EndCause.PREEMPTED, EndCause.WORKER_LOST})
 
 
 class Attempt(msgspec.Struct, frozen=True, gc=False):
@@ -208,6 +214,7 @@ class Attempt(msgspec.Struct, frozen=True, gc=False):
     reported_seq: int = 0  # of the first heartbeat that did; older ones prove nothing
     stop_because: str = ""  # set once its end is wanted
     stop_by: float = 0.0  # when its grace will be over, once its end is wanted
+    stop_cause: EndCause | None = None  # where its machine goes: one of DEPARTURES
     coordinator_port: int = 0  # picked by worker 0 of a gang
     exit_code: int | None = None
     cause: EndCause | None = None

@@ -65,6 +65,8 @@ class Heartbeat(msgspec.Struct, frozen=True, omit_defaults=True):
     nudges: int = 0  # datagrams received since this agent started
     attempts: tuple[AttemptReport, ...] = ()
     notice: str = ""  # the machine is about to go (preemption, maintenance)
+    goes_in: float = 0.0  # seconds until then, 0 where nobody set a time
+    is_ending: bool = False  # the keeper was told to end: nothing starts here any more
 
 
 class AttemptSpec(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -114,6 +116,8 @@ class Desired(msgspec.Struct, frozen=True, omit_defaults=True):
     spec: AttemptSpec | None = None  # only where the report lacked the attempt
     coordinator: str = ""  # host:port, with `go`
     because: str = ""  # with `stop`
+    cause: EndCause = EndCause.STOPPED  # with `stop`: what it then ends of
+    grace: float = -1.0  # with `stop`: seconds until SIGKILL, -1 for the job's own
     log_have: int = -1  # bytes of its output that the controller has, -1 unknown
 
 

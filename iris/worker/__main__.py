@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 from iris.clock import RealClock
+from iris.domain.machine import VmMetadata
 from iris.errors import IrisError
 from iris.files import make_private
 from iris.paths import machine_path
@@ -31,13 +32,13 @@ def main() -> int:
     try:
         metadata = read_metadata(folder)
         make_private(folder.root)
-        return _keep(folder, metadata.runtime)
+        return _keep(folder, metadata)
     except IrisError as error:
         sys.stderr.write(f"iris.worker: {error}\n")
         return error.exit_status
 
 
-def _keep(folder: VmFolder, runtime: str) -> int:
+def _keep(folder: VmFolder, metadata: VmMetadata) -> int:
     clock = RealClock()
     with folder.lock.open("w") as lock:
         try:
@@ -45,9 +46,9 @@ def _keep(folder: VmFolder, runtime: str) -> int:
         except BlockingIOError:
             sys.stderr.write(f"iris.worker: {folder.root} has a keeper already\n")
             return 0
-        if runtime != DOCKER:
+        if metadata.runtime != DOCKER:
             end_former(folder, clock)
-        Keeper(folder, clock, runtime).run()
+        Keeper(folder, clock, metadata).run()
     return 0
 
 

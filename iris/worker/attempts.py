@@ -17,7 +17,7 @@ from iris.domain.jobs import EndCause
 from iris.domain.protocol import AttemptSpec
 from iris.worker.endings import Running, because_of, ended, not_started
 from iris.worker.folders import VmFolder
-from iris.worker.messages import Known, Start
+from iris.worker.messages import Known, Start, Stop
 
 
 class Attempts(ABC):
@@ -57,22 +57,25 @@ class Attempts(ABC):
         except (OSError, ValueError) as error:
             self._refuse(known, start, error)
 
-    def stop(self, uid: str, cause: EndCause, detail: str) -> None:
+    def stop(self, stop: Stop) -> None:
         """Signal, grace, SIGKILL; what has not started never will."""
-        running = self._running.get(uid)
+        running = self._running.get(stop.uid)
         if running is not None:
-            self._stop_running(running, cause, detail)
+            self._stop_running(running, stop)
             return
-        known = self.known.get(uid)
+        known = self.known.get(stop.uid)
         if known is not None and not known.ended_at:
-            now, detail = self._clock.now(), detail or "never started"
+            now, detail = self._clock.now(), stop.because or "never started"
             self._end(
-                msgspec.structs.replace(known, ended_at=now, cause=cause, detail=detail)
+                msgspec.structs.replace(
+                    known, ended_at=now, cause=stop.cause, detail=detail
+                )
             )
 
-    @abstractmethod
-    def leave(self, because: str, grace: float) -> None:
-        """The keeper is about to end."""
+    def leave(self, cause: EndCause, because: str, grace: float) -> None:
+        """The keeper is about to end: so is what runs."""
+        for uid in list(self._running):
+            self.stop(Stop(uid, because, cause, grace))
 
     def forget(self, uid: str) -> None:
         """Its end is known where it matters."""
@@ -104,19 +107,20 @@ class Attempts(ABC):
             self._kill(running)
         else:
             timeout = running.start.run_timeout
-            self.stop(uid, EndCause.TIMED_OUT, f"ran longer than {timeout:g} s")
+            because = f"ran longer than {timeout:g} s"
+            self.stop(Stop(uid, because, EndCause.TIMED_OUT))
 
-    def _stop_running(self, running: Running, cause: EndCause, detail: str) -> None:
-        if running.stopped_as is not None or running.status is not None:
-            return  # it is ending already, for another reason
-        running.stopped_as, running.detail = cause, detail
-        grace = 0.0 if cause is EndCause.OUT_OF_MEMORY else running.start.stop_grace
-        running.kill_at = self._clock.now() + grace
-        if grace > 0:
+    def _stop_running(self, running: Running, stop: Stop) -> None:
+        if running.status is not None and running.stopped_as is None:
+            return  # it has ended by itself
+        now = self._clock.now()
+        if not running.ask(stop, now):
+            return
+        if running.kill_at <= now:
+            self._kill(running)
+        elif running.status is None:
             self._say_deadline(running)
             self._ask_to_end(running)
-        else:
-            self._kill(running)
 
     def _say_deadline(self, running: Running) -> None:
         """Before its signal; a program without room for it has its signal alone."""

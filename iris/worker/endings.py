@@ -7,9 +7,10 @@ import signal
 
 import msgspec
 
-from iris.domain.jobs import EndCause
-from iris.worker.messages import Known, Start
+from iris.domain.jobs import DEPARTURES, EndCause
+from iris.worker.messages import Known, Start, Stop
 
+SAME_MOMENT = 1.0  # seconds by which a deadline must move to be told again
 NO_SUCH_COMMAND = 127  # as a shell reports it
 CANNOT_EXECUTE = 126
 # What exec refuses because of the command; all else is the machine's fault.
@@ -36,6 +37,22 @@ class Running(msgspec.Struct):
     status: int | None = None  # of its first process, once that has ended
     asked: set[int] = msgspec.field(default_factory=set)  # had a signal of their own
 
+    def ask(self, stop: Stop, now: float) -> bool:
+        """Want its end; does that come any nearer?
+
+        The first reason stands, save that a person's goes before a machine's.
+        """
+        is_first = self.stopped_as is None
+        grace = self.start.stop_grace if stop.grace < 0 else stop.grace
+        is_nearer = is_first or now + grace < self.kill_at - SAME_MOMENT
+        is_wish = stop.cause not in DEPARTURES
+        may_rename = is_first or self.stopped_as in DEPARTURES
+        if may_rename and (is_nearer or is_wish):
+            self.stopped_as, self.detail = stop.cause, stop.because
+        if is_nearer:
+            self.kill_at = now + grace
+        return is_nearer
+
     def due_at(self) -> float:
         """When something must be done about it, 0 if never."""
         if self.kill_at or self.status is not None:
@@ -47,10 +64,11 @@ class Running(msgspec.Struct):
 def ended(known: Known, running: Running, now: float) -> Known:
     """How it ended, from its status and what we did to it."""
     status = running.status if running.status is not None else -signal.SIGKILL
-    cause = running.stopped_as
+    cause, detail = running.stopped_as, running.detail
+    if cause in DEPARTURES and status == 0:  # it was done before its machine went
+        cause, detail = None, ""
     if cause is None:
         cause = EndCause.EXITED if status >= 0 else EndCause.SIGNALLED
-    detail = running.detail
     if cause is EndCause.SIGNALLED:
         detail = f"ended by {_name_of(-status)}"
     return msgspec.structs.replace(

@@ -17,6 +17,7 @@ import msgspec
 
 from iris.clock import Clock
 from iris.domain.jobs import EndCause
+from iris.domain.machine import VmMetadata
 from iris.worker.attempts import Attempts
 from iris.worker.boots import boot_to_go_on, write_keeper_file
 from iris.worker.descendants import become_subreaper
@@ -25,6 +26,7 @@ from iris.worker.journal import Journal
 from iris.worker.messages import (
     Accept,
     Changed,
+    Ending,
     Fail,
     Forget,
     Hello,
@@ -37,6 +39,7 @@ from iris.worker.messages import (
 )
 from iris.worker.runtimes.process import ProcessAttempts
 from iris.worker.supervision import Supervision
+from iris.worker.surroundings import PREEMPTED, is_preempted
 
 log = logging.getLogger(__name__)
 
@@ -44,12 +47,15 @@ log = logging.getLogger(__name__)
 LAST_GRACE = 5.0
 DOCKER = "docker"  # the runtime whose attempts outlive a keeper
 LAST_DEADLINE = 8.0  # seconds until the keeper goes though something will not die
+TELL_DEADLINE = 2.0  # seconds for the controller to hear how attempts ended
+TOLD_TO_STOP = "its VM was told to stop"
 
 
 class Keeper:
     """Starts, watches, ends and remembers the attempts of one VM."""
 
-    def __init__(self, folder: VmFolder, clock: Clock, runtime: str) -> None:
+    def __init__(self, folder: VmFolder, clock: Clock, metadata: VmMetadata) -> None:
+        runtime, self._metadata_address = metadata.runtime, metadata.metadata_address
         former = boot_to_go_on(folder) if runtime == DOCKER else ""
         self.boot_id = former or os.urandom(16).hex()
         self._folder = folder
@@ -157,17 +163,22 @@ class Keeper:
         match message:
             case Accept(spec=spec):
                 self._attempts.accept(spec)
-            case Start():
-                self._attempts.start(message)
-            case Stop(uid=uid, because=because, is_lost=is_lost):
-                cause = EndCause.WORKER_LOST if is_lost else EndCause.STOPPED
-                self._attempts.stop(uid, cause, because)
+            case Start(uid=uid):
+                self._start(uid, message)
+            case Stop():
+                self._attempts.stop(message)
             case Fail(uid=uid, because=because, cause=cause):
-                self._attempts.stop(uid, cause, because)
+                self._attempts.stop(Stop(uid, because, cause))
             case Forget(uid=uid):
                 self._attempts.forget(uid)
             case Keep(identity=identity):
                 self._keep_identity(identity)
+
+    def _start(self, uid: str, start: Start) -> None:
+        if self._is_stopping:
+            self._attempts.stop(Stop(uid, TOLD_TO_STOP, EndCause.WORKER_LOST))
+        else:
+            self._attempts.start(start)
 
     def _read_identity(self) -> Identity | None:
         with contextlib.suppress(OSError, msgspec.MsgspecError):
@@ -198,15 +209,24 @@ class Keeper:
             self._attempts.reaped(pid, status)
 
     def _end_all(self) -> None:
-        """The agent first, so that nothing new starts; then all attempts."""
-        log.info("keeper stopping")
-        self._agent.kill()
-        because = "its VM was told to stop"
-        self._attempts.leave(because, LAST_GRACE)
+        """All attempts, then the agent: how they ended is told before it goes."""
+        preempted = PREEMPTED if is_preempted(self._metadata_address) else ""
+        log.info('keeper stopping because="%s"', preempted or TOLD_TO_STOP)
         until = self._clock.now() + LAST_DEADLINE
+        self._agent.tell(Ending(preempted, LAST_GRACE))
+        cause = EndCause.PREEMPTED if preempted else EndCause.WORKER_LOST
+        self._attempts.leave(cause, preempted or TOLD_TO_STOP, LAST_GRACE)
         while not self._attempts.are_over and self._clock.now() < until:
             self._turn(most=until - self._clock.now())
+        until = min(until, self._clock.now() + TELL_DEADLINE)
+        while self._has_untold_ends() and self._clock.now() < until:
+            self._turn(most=until - self._clock.now())
+        self._agent.kill()
         log.info("keeper stopped")
+
+    def _has_untold_ends(self) -> bool:
+        ends = any(known.ended_at for known in self._attempts.known.values())
+        return ends and self._agent.pid != 0
 
 
 def _drain(woken: socket.socket) -> None:

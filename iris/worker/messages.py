@@ -25,11 +25,12 @@ class Start(msgspec.Struct, frozen=True, tag=True):
 
 
 class Stop(msgspec.Struct, frozen=True, tag=True):
-    """Signal, grace, SIGKILL."""
+    """Signal, grace, SIGKILL; a second one may bring the end nearer."""
 
     uid: str
     because: str = ""
-    is_lost: bool = False  # its machine goes: a loss, nobody's wish
+    cause: EndCause = EndCause.STOPPED
+    grace: float = -1.0  # seconds, -1 for the job's own
 
 
 class Accept(msgspec.Struct, frozen=True, tag=True):
@@ -95,8 +96,15 @@ class Changed(msgspec.Struct, frozen=True, tag=True):
     attempt: Known
 
 
+class Ending(msgspec.Struct, frozen=True, tag=True):
+    """The keeper was told to end: what runs has been asked to, nothing new starts."""
+
+    notice: str = ""  # the cloud takes the VM away, which is why
+    seconds: float = 0.0  # until the keeper is gone
+
+
 ToKeeper = Start | Stop | Accept | Fail | Forget | Keep
-ToAgent = Hello | Changed
+ToAgent = Hello | Changed | Ending
 
 _encode = msgspec.msgpack.Encoder().encode
 

@@ -24,6 +24,7 @@ PATIENCE = 120.0  # seconds; a VM that just boots may have no network yet
 ANSWER = 10.0  # seconds for one answer
 HOLD = 60  # seconds that a question for a change is held
 PAUSE = 0.5  # seconds between tries: a 503 lasts less than one
+PREEMPTED = "the cloud preempts this VM"
 
 
 class Told(msgspec.Struct, frozen=True):
@@ -36,9 +37,12 @@ class Told(msgspec.Struct, frozen=True):
 class MetadataServer:
     """The metadata server of this VM; None stands for what it has not."""
 
-    def __init__(self, address: str, patience: float = PATIENCE) -> None:
+    def __init__(
+        self, address: str, patience: float = PATIENCE, answer: float = ANSWER
+    ) -> None:
         self.address = address
         self._patience = patience
+        self._answer = answer
 
     def get(self, path: str, query: str = "", held: float = 0.0) -> Told | None:
         """One value below `instance/`. Raises Unreachable once patience is over."""
@@ -61,7 +65,7 @@ class MetadataServer:
     def _ask(self, path: str, held: float) -> Told | None:
         parts = urlsplit(f"//{self.address}")
         connection = http.client.HTTPConnection(
-            parts.hostname or "", parts.port, timeout=ANSWER + held
+            parts.hostname or "", parts.port, timeout=self._answer + held
         )
         try:
             connection.request("GET", path, headers={"Metadata-Flavor": "Google"})
@@ -110,6 +114,17 @@ def read_surroundings(server: MetadataServer) -> VmMetadata:
         join_token=attribute(f"iris-join-token-{index}"),
         metadata_address=server.address,
     )
+
+
+def is_preempted(address: str) -> bool:
+    """Does the cloud take this VM away? Asked once; silence is no yes."""
+    if not address:
+        return False
+    try:
+        told = MetadataServer(address, patience=0.0, answer=1.0).get("preempted")
+    except Unreachable:
+        return False
+    return told is not None and told.value.strip().upper() == "TRUE"
 
 
 def watch(

@@ -8,6 +8,8 @@ from collections import Counter
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import count
 
+from msgspec.structs import replace
+
 from iris import wire
 from iris.domain.pages import AttemptSecrets
 from iris.domain.protocol import (
@@ -95,11 +97,13 @@ class FakeController:
         with self.lock:
             self.wanted[uid] = Desired(uid, "run", spec)
 
-    def want(self, uid: str, want: str, coordinator: str = "") -> None:
+    def want(
+        self, uid: str, want: str, coordinator: str = "", **fields: object
+    ) -> None:
         """Change what is wanted of an attempt."""
         with self.lock:
             spec = self.wanted[uid].spec if uid in self.wanted else None
-            self.wanted[uid] = Desired(uid, want, spec, coordinator)
+            self.wanted[uid] = Desired(uid, want, spec, coordinator, **fields)
 
     def keep_bundle(self, content: bytes) -> str:
         """Have a bundle; returns its name."""
@@ -218,11 +222,9 @@ class FakeController:
                     self.wanted.pop(report.uid, None)
             known = {report.uid for report in heartbeat.attempts}
             desired = tuple(
-                Desired(
-                    d.uid,
-                    d.want,
-                    None if d.uid in known else d.spec,
-                    d.coordinator,
+                replace(
+                    d,
+                    spec=None if d.uid in known else d.spec,
                     log_have=have.get(d.uid, -1),
                 )
                 for d in self.wanted.values()

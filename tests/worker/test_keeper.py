@@ -148,8 +148,8 @@ def test_a_keeper_after_a_killed_one_is_another_boot_and_ends_what_was_left(vm):
     assert "a-1" not in {each.name for each in (vm.root / "attempts").iterdir()}
 
 
-def test_a_keeper_that_is_asked_to_end_ends_everything_of_its_vm(vm):
-    saves = f"trap 'echo saved > {vm.root}/saved; exit' TERM; sleep 1000 & wait"
+def test_a_keeper_that_is_asked_to_end_ends_everything_and_tells_how(vm):
+    saves = f"trap 'echo saved > {vm.root}/saved; exit 9' TERM; sleep 1000 & wait"
     vm.controller.run("a-1", "sh", "-c", saves)
     vm.controller.run("a-2", "sh", "-c", "trap '' TERM; setsid sleep 1000; sleep 1000")
     vm.is_running("a-1")
@@ -160,3 +160,8 @@ def test_a_keeper_that_is_asked_to_end_ends_everything_of_its_vm(vm):
 
     assert (vm.root / "saved").exists()
     assert vm.pids() == []
+    ends = [vm.controller.has_ended(uid) for uid in ("a-1", "a-2")]
+    assert [(end.state, end.cause) for end in ends] == [("lost", "worker-lost")] * 2
+    assert ends[0].detail == "its VM was told to stop"
+    assert vm.controller.heartbeats[-1].is_ending
+    assert vm.controller.heartbeats[-1].notice == ""  # the machine itself may stay

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from iris.domain.jobs import EndCause
+from iris.domain.states import AttemptState
 from tests.support.eventually import eventually
 
 
@@ -26,6 +27,46 @@ def test_the_jobs_own_signal_comes_with_its_deadline(vm):
 
     assert report.cause is EndCause.STOPPED
     assert vm.controller.output("a-1") == "False\nTrue\n"
+
+
+def test_a_drain_is_told_with_its_deadline_and_a_nearer_one_is_told_again(vm):
+    code = (
+        "import os, signal, time\n"
+        "def tell(*_):\n"
+        "    left = float(open(file).read()) - time.time()\n"
+        "    print(int(left // 100), flush=True)\n"
+        "file = os.environ['IRIS_DEADLINE_FILE']\n"
+        "signal.signal(signal.SIGTERM, tell)\n"
+        "print('up', flush=True)\n"
+        "signal.pause(); signal.pause()\n"
+    )
+    drained = {"because": "drained", "cause": EndCause.DRAINED, "grace": 650.0}
+    vm.controller.run("a-1", "python", "-c", code, stop_grace=150.0)
+    vm.controller.run("a-2", "sh", "-c", "trap 'exit 0' TERM; sleep 999 & wait")
+    vm.controller.run("a-3", "sh", "-c", "trap 'exit 9' TERM; sleep 999 & wait")
+    eventually(lambda: vm.controller.output("a-1") == "up\n")
+    vm.is_running("a-2")
+    vm.is_running("a-3")
+
+    for uid in ("a-1", "a-2", "a-3"):
+        vm.controller.want(uid, "stop", **drained)
+    eventually(lambda: vm.controller.output("a-1") == "up\n6\n")
+    vm.controller.want("a-1", "stop", because="cancelled by ada")
+
+    end = vm.ended("a-1")
+    assert vm.controller.output("a-1") == "up\n6\n1\n"
+    assert (end.state, end.cause, end.detail) == (
+        AttemptState.CANCELLED,  # her wish, though it ended well
+        EndCause.STOPPED,
+        "cancelled by ada",
+    )
+    assert vm.ended("a-2").state is AttemptState.SUCCEEDED
+    lost = vm.ended("a-3")
+    assert (lost.state, lost.cause, lost.exit_code) == (
+        AttemptState.LOST,
+        EndCause.DRAINED,
+        9,
+    )
 
 
 def test_a_time_limit_is_told_by_the_jobs_signal_too(vm):

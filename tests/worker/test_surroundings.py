@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 import sys
 
@@ -194,15 +196,44 @@ def test_a_metadata_server_that_holds_nothing_is_not_asked_without_a_pause(
 
 
 def test_a_preempted_vm_says_so_at_once_and_its_attempts_are_losses(cloud_vm, cloud):
-    cloud_vm.controller.run("a-1", "sh", "-c", "trap 'echo bye; exit 0' TERM; sleep 99")
+    says = "trap 'cat $IRIS_DEADLINE_FILE; exit 3' TERM; sleep 99 & wait"
+    cloud_vm.controller.run("a-1", "sh", "-c", says, stop_grace=300.0)
+    cloud_vm.controller.run("a-2", "sh", "-c", "trap 'exit 0' TERM; sleep 99 & wait")
     cloud_vm.is_running("a-1")
+    cloud_vm.is_running("a-2")
 
     cloud.set("preempted", "TRUE")
 
     ended = cloud_vm.ended("a-1")
-    assert (ended.state, ended.cause) == ("lost", "worker-lost")
+    assert (ended.state, ended.cause) == ("lost", "preempted")
     assert "preempts" in ended.detail
-    assert any("preempts" in beat.notice for beat in cloud_vm.controller.heartbeats)
+    until = float(cloud_vm.controller.output("a-1"))
+    assert until - ended.ended_at <= 25.0  # the cloud's time, not the job's
+    assert cloud_vm.ended("a-2").state == "succeeded"  # it was done by then
+    told = [beat for beat in cloud_vm.controller.heartbeats if beat.notice]
+    assert "preempts" in told[0].notice
+    assert 0 < told[0].goes_in <= 25.0
+    cloud_vm.controller.run("a-3", "true")
+    assert cloud_vm.ended("a-3").cause == "preempted"  # nothing begins any more
+
+
+def test_a_shutdown_that_is_quicker_than_its_notice_makes_no_failures(cloud_vm, cloud):
+    for uid in ("a-1", "a-2"):
+        cloud_vm.controller.run(uid, "sleep", "1000")
+        cloud_vm.is_running(uid)
+    cloud.values["preempted"] = "TRUE"  # whoever waits for a change was not told yet
+    (pid,) = cloud_vm.pids_of("a-1")
+
+    os.kill(pid, signal.SIGTERM)
+    first = cloud_vm.ended("a-1")
+    cloud_vm.keeper.send_signal(signal.SIGTERM)
+    second = cloud_vm.ended("a-2")
+
+    assert (first.state, first.cause) == ("lost", "preempted")
+    assert first.detail == "the cloud preempts this VM (ended by SIGTERM)"
+    assert (second.state, second.cause) == ("lost", "preempted")
+    cloud_vm.keeper.wait(timeout=20)
+    assert "preempts" in cloud_vm.controller.heartbeats[-1].notice
 
 
 def test_a_move_to_another_machine_is_no_end(cloud_vm, cloud):

@@ -12,9 +12,10 @@ from typing import NoReturn
 from iris.clock import Clock
 from iris.domain.framing import Reader
 from iris.worker.agent.boot import LAST_PHASE, Boot
-from iris.worker.agent.cloud import listen_to_cloud
+from iris.worker.agent.cloud import ask_cloud, listen_to_cloud
 from iris.worker.agent.collecting import Collector
 from iris.worker.agent.desk import Desk
+from iris.worker.agent.going import Going
 from iris.worker.agent.heart import Heart
 from iris.worker.agent.link import Link
 from iris.worker.agent.nudges import NudgePort
@@ -27,9 +28,11 @@ from iris.worker.discovery import read_metadata
 from iris.worker.folders import VmFolder
 from iris.worker.messages import (
     Changed,
+    Ending,
     Hello,
     Keep,
     Known,
+    ToAgent,
     ToKeeper,
     decode_to_agent,
     send,
@@ -57,6 +60,7 @@ class Agent:
             metadata=metadata,
             clock=clock,
             desk=desk,
+            going=Going(clock, lambda: ask_cloud(metadata)),
             shipper=Shipper(folder, Link(metadata, self._current_token)),
             collector=Collector(
                 folder,
@@ -126,13 +130,14 @@ class Agent:
             for message in self._hear():
                 if isinstance(message, Hello):
                     hello, known = message, [*message.attempts]
-                else:
+                elif isinstance(message, Changed):
                     known.append(message.attempt)  # it changed while we came up
         for each in known:
             self._worker.shipper.add(each.spec.uid)
+            known_now = self._worker.going.judge(each)
             with self._worker.desk.lock:
-                self._worker.collector.begin(each)
-                self._worker.desk.take_known(each)
+                self._worker.collector.begin(known_now)
+                self._worker.desk.take_known(known_now)
         self._worker.collector.sweep()
         return hello
 
@@ -141,16 +146,19 @@ class Agent:
             for message in self._hear():
                 if isinstance(message, Changed):
                     self._take_change(message.attempt)
+                elif isinstance(message, Ending):
+                    self._heart.take_ending(message)
             self._worker.wake.set()
 
     def _take_change(self, known: Known) -> None:
+        known = self._worker.going.judge(known)
         with self._worker.desk.lock:  # nobody hears of the end alone
             self._worker.collector.begin(known)
             self._worker.desk.take_known(known)
         if known.ended_at:
             self._worker.shipper.finish(known.spec.uid, rides=True)
 
-    def _hear(self) -> list[Hello | Changed]:
+    def _hear(self) -> list[ToAgent]:
         arrived = self._keeper.recv(1 << 20)
         if not arrived:
             os._exit(KEEPER_GONE)  # without its keeper an agent has nothing to say

@@ -18,7 +18,7 @@ import msgspec
 from iris import wire
 from iris.bundles import pack_outputs
 from iris.clock import Clock
-from iris.domain.jobs import EndCause
+from iris.domain.jobs import DEPARTURES, EndCause
 from iris.domain.protocol import MOST_IN_PIECE, OutputsHad, OutputsOffer
 from iris.errors import (
     Busy,
@@ -42,7 +42,7 @@ DEADLINE = 600.0  # seconds after the end, and more for what is large
 SLOWEST = 10e6  # bytes a second that packing and sending are given
 # Seconds for an attempt whose end was wanted: its slice is replaced after 300.
 STOPPED_DEADLINE = 120.0
-_STOPPED = (EndCause.STOPPED, EndCause.WORKER_LOST)
+_STOPPED = (EndCause.STOPPED, *DEPARTURES)
 _TRY_LATER = (Busy, StoreFailed, Unreachable)
 
 

@@ -20,11 +20,16 @@ class Held(msgspec.Struct):
     state: AttemptState = AttemptState.PREPARING
     coordinator_port: int = 0
     is_started: bool = False  # the keeper was told to start it
-    is_stopped: bool = False  # the keeper was told to end it
+    stopped_for: str | None = None  # why the keeper was told to end it, if it was
     known: Known | None = None
     cause: EndCause | None = None
     detail: str = ""
     outputs_missing: str = ""  # why what it left was not collected
+
+    @property
+    def is_stopped(self) -> bool:
+        """Is its end asked for?"""
+        return self.stopped_for is not None
 
     @property
     def has_ended(self) -> bool:

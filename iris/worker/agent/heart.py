@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import NoReturn, TypeVar
 
 from iris import __version__
+from iris.domain.jobs import EndCause
 from iris.domain.protocol import Heartbeat, HeartbeatAnswer, Registered, Registration
 from iris.errors import Conflict, IrisError, NotAllowed, NotAuthenticated, NotThere
 from iris.worker.agent.link import Link
@@ -16,7 +17,7 @@ from iris.worker.agent.patience import Patience
 from iris.worker.agent.reporting import Reporter
 from iris.worker.agent.wishes import Wishes
 from iris.worker.agent.worker import Worker
-from iris.worker.messages import Hello, Identity
+from iris.worker.messages import Ending, Hello, Identity
 from iris.worker.runtimes.limits import limits_of
 
 log = logging.getLogger(__name__)
@@ -42,15 +43,21 @@ class Heart:
         self._wishes = wishes
         self._link = Link(worker.metadata, worker.token)
         self._seq = 0
-        self.notice = ""  # what the cloud says of this VM's near end
 
-    def take_notice(self, notice: str) -> None:
+    def take_notice(self, notice: str, seconds: float) -> None:
         """The VM is about to go: what runs gets its signal, the controller word."""
-        if self.notice:
-            return
-        log.warning('the VM is about to go because="%s"', notice)
-        self.notice = notice
-        self._wishes.stop_all(notice, is_lost=True)
+        if self._worker.going.take(notice, seconds):
+            log.warning(
+                'the VM is about to go seconds=%g because="%s"', seconds, notice
+            )
+            self._wishes.stop_all(notice, EndCause.PREEMPTED, seconds)
+            self._worker.wake.set()
+
+    def take_ending(self, ending: Ending) -> None:
+        """Our keeper ends: nothing new begins, and how all ended is told till then."""
+        self._worker.going.is_ending = True
+        if ending.notice:
+            self.take_notice(ending.notice, ending.seconds)
         self._worker.wake.set()
 
     def leave(self, url: str) -> None:
@@ -85,6 +92,7 @@ class Heart:
             # cleared first: what changes from here on rides in the next one
             self._worker.wake.clear()
             self._seq += 1
+            going = self._worker.going
             heartbeat = Heartbeat(
                 worker_uid=worker_uid,
                 boot_id=hello.boot_id,
@@ -92,7 +100,9 @@ class Heart:
                 nudge_port=nudges.port,
                 nudges=nudges.count,
                 attempts=self._reporter.reports(),
-                notice=self.notice or self._wishes.unfit,
+                notice=going.notice or self._wishes.unfit,
+                goes_in=going.left(),
+                is_ending=going.is_ending,
             )
             return heartbeat, self._link.post(path, heartbeat, HeartbeatAnswer)
 

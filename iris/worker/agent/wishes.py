@@ -69,7 +69,7 @@ class Wishes:
             elif report.state in ATTEMPT_ENDED:
                 self._forget(report.uid)
             else:
-                self.stop(report.uid, "the controller does not know it")
+                self.stop(Stop(report.uid, "the controller does not know it"))
 
     def _catch_up(self, report: AttemptReport, have: int) -> None:
         """The controller lacks output: it lost its newest lines in a crash."""
@@ -87,17 +87,22 @@ class Wishes:
         if held is None:
             self._begin(desired)
         elif desired.want == "stop":
-            self.stop(desired.uid, desired.because)
+            self.stop(_stop_of(desired))
         elif desired.want == "go" and held.state is AttemptState.PREPARED:
             self._start(held, desired.coordinator)
 
     def _begin(self, desired: Desired) -> None:
+        going, spec = self._worker.going, desired.spec
         if desired.want == "stop":
             self._desk.never_started(desired.uid)
             self._worker.wake.set()
-        elif desired.spec is not None:
-            self._tell(Accept(desired.spec))
-            self._take_in(desired.spec)
+        elif spec is not None and going.notice:
+            self._tell(Accept(spec))
+            self._desk.take_in(spec)
+            self.stop(Stop(spec.uid, going.notice, EndCause.PREEMPTED))
+        elif spec is not None and not going.is_ending:  # else another boot begins it
+            self._tell(Accept(spec))
+            self._take_in(spec)
 
     def resume(self) -> None:
         """What a former agent of this VM was preparing is prepared again."""
@@ -195,21 +200,26 @@ class Wishes:
             )
         )
 
-    def stop(self, uid: str, because: str, *, is_lost: bool = False) -> None:
-        """End an attempt, or see that it never starts."""
+    def stop(self, stop: Stop) -> None:
+        """End an attempt, or see that it never starts; a new reason is passed on."""
         with self._desk.lock:
-            held = self._desk.find(uid)
+            held = self._desk.find(stop.uid)
             if held is not None and held.has_ended:
-                self._worker.collector.hurry(uid)
-            if held is None or held.is_stopped or held.has_ended:
+                self._worker.collector.hurry(stop.uid)
+            if held is None or held.has_ended or held.stopped_for == stop.because:
                 return
-            held.is_stopped = True
-        self._tell(Stop(uid, because, is_lost))
+            held.stopped_for = stop.because
+        self._tell(stop)
 
-    def stop_all(self, because: str, *, is_lost: bool = False) -> None:
+    def stop_all(
+        self,
+        because: str,
+        cause: EndCause = EndCause.STOPPED,
+        grace: float = -1.0,
+    ) -> None:
         """End everything."""
         for held in self._desk.all():
-            self.stop(held.uid, because, is_lost=is_lost)
+            self.stop(Stop(held.uid, because, cause, grace))
 
     def _forget(self, uid: str) -> None:
         if self._desk.forget(uid):
@@ -233,6 +243,10 @@ def _has_chips(held: Held) -> bool:
     if held.spec is None or held.has_ended:
         return False
     return held.is_started and held.spec.resources.chips > 0
+
+
+def _stop_of(desired: Desired) -> Stop:
+    return Stop(desired.uid, desired.because, desired.cause, desired.grace)
 
 
 def _cause_of(error: IrisError | OSError, spec: AttemptSpec) -> EndCause:

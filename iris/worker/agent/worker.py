@@ -11,6 +11,7 @@ from iris.clock import Clock
 from iris.domain.machine import VmMetadata
 from iris.worker.agent.collecting import Collector
 from iris.worker.agent.desk import Desk
+from iris.worker.agent.going import Going
 from iris.worker.agent.shipping import Shipper
 from iris.worker.folders import VmFolder
 from iris.worker.messages import ToKeeper
@@ -25,6 +26,7 @@ class Worker(msgspec.Struct, frozen=True, kw_only=True):
     desk: Desk
     shipper: Shipper
     collector: Collector
+    going: Going
     wake: threading.Event  # set, and the next heartbeat leaves at once
     tell: Callable[[ToKeeper], None]
     token: Callable[[], str]  # what speaks for us at the moment

@@ -16,7 +16,7 @@ from functools import partial
 import msgspec
 
 from iris.clock import Clock
-from iris.domain.jobs import EndCause
+from iris.domain.jobs import DEPARTURES, EndCause
 from iris.errors import IrisError
 from iris.worker.attempts import Attempts
 from iris.worker.chips import devices
@@ -93,9 +93,12 @@ class ContainerAttempts(Attempts):
         log.info("attempts adopted count=%d", len(self._running))
         self._in_background(self._sweep)
 
-    def leave(self, because: str, grace: float) -> None:
-        """What runs goes on; the next keeper finds it."""
-        self._running.clear()
+    def leave(self, cause: EndCause, because: str, grace: float) -> None:
+        """What runs goes on, and the next keeper finds it, unless the machine goes."""
+        if cause is EndCause.PREEMPTED:
+            super().leave(cause, because, grace)
+        else:
+            self._running.clear()
 
     def forget(self, uid: str) -> None:
         """Its end is known where it matters."""
@@ -202,7 +205,8 @@ class ContainerAttempts(Attempts):
 
     def _take_end(self, uid: str, end: End, running: Running) -> None:
         running.status = _status_of(end)
-        if running.stopped_as is None:
+        is_departure = running.stopped_as in DEPARTURES and end.is_out_of_memory
+        if running.stopped_as is None or is_departure:
             running.stopped_as, running.detail = self._cause_of(uid, end, running)
         self._settle(uid)
         self._in_background(lambda: self._engine.remove(uid))

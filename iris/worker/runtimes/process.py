@@ -14,7 +14,7 @@ from pathlib import Path
 import msgspec
 
 from iris.clock import Clock
-from iris.domain.jobs import EndCause
+from iris.domain.jobs import DEPARTURES, EndCause
 from iris.processes import send, send_group, with_variables
 from iris.worker.attempts import Attempts
 from iris.worker.descendants import (
@@ -27,7 +27,7 @@ from iris.worker.descendants import (
 from iris.worker.endings import Running
 from iris.worker.folders import VmFolder
 from iris.worker.journal import Journal
-from iris.worker.messages import Known
+from iris.worker.messages import Known, Stop
 from iris.worker.runtimes.spawning import keep_files, spawn
 from iris.worker.secret_files import read_secrets
 
@@ -53,13 +53,6 @@ class ProcessAttempts(Attempts):
         self._uid_by_pid: dict[int, str] = {}
         self._watch_at = 0.0
         keep_files()
-
-    def leave(self, because: str, grace: float) -> None:
-        """Stop what runs, with no longer a grace than this."""
-        until = self._clock.now() + grace
-        for running in self._running.values():
-            self._stop_running(running, EndCause.WORKER_LOST, because)
-            running.kill_at = min(running.kill_at or until, until)
 
     def reaped(self, pid: int, status: int) -> None:
         """A child of the keeper ended; it may be the first process of an attempt."""
@@ -118,7 +111,7 @@ class ProcessAttempts(Attempts):
             uid: running
             for uid, running in self._running.items()
             if running.start.memory_bytes
-            and running.stopped_as is None
+            and (running.stopped_as is None or running.stopped_as in DEPARTURES)
             and running.status is None
         }
 
@@ -132,8 +125,8 @@ class ProcessAttempts(Attempts):
             # forked workers share most of their memory: only the slow look is just
             used = fair_memory_of(pids, seen)
             if used > bound:
-                detail = f"used {used / 1e6:.0f} MB of {bound / 1e6:.0f} MB"
-                self._stop_running(running, EndCause.OUT_OF_MEMORY, detail)
+                words = f"used {used / 1e6:.0f} MB of {bound / 1e6:.0f} MB"
+                self.stop(Stop(uid, words, EndCause.OUT_OF_MEMORY, grace=0.0))
 
     # -- ends ------------------------------------------------------------------------
 
