@@ -18,6 +18,7 @@ from iris.domain.costs import CostView
 from iris.domain.events import Event
 from iris.domain.pages import (
     BundleKept,
+    DrainRequest,
     Page,
     SecretValue,
     SecretView,
@@ -92,9 +93,12 @@ class Client(JobCalls):
         """The cluster at a glance."""
         return self._get("/v1/cluster", ClusterView)
 
-    def drain_cluster(self) -> ClusterView:
-        """Give every slice back, and make none until `resume_cluster`."""
-        return self._post("/v1/cluster:drain", ClusterView)
+    def drain_cluster(self, deadline: float | None = None) -> ClusterView:
+        """Give every slice back, and make none until `resume_cluster`.
+
+        What runs has its signal, and `deadline` seconds or its job's own grace.
+        """
+        return self._post("/v1/cluster:drain", ClusterView, DrainRequest(deadline))
 
     def resume_cluster(self) -> ClusterView:
         """Slices may come again."""
@@ -169,9 +173,15 @@ class Client(JobCalls):
         """Every worker."""
         return self._get("/v1/workers", Page[WorkerView]).items
 
-    def drain_worker(self, worker_uid: str) -> WorkerView:
-        """No new work for a worker's slice; it goes when what runs has ended."""
-        return self._post(f"/v1/workers/{part(worker_uid)}:drain", WorkerView)
+    def drain_worker(
+        self, worker_uid: str, deadline: float | None = None
+    ) -> WorkerView:
+        """No new work for a worker's slice; it goes when what runs has ended.
+
+        With `deadline` that has its signal at once, and so many seconds.
+        """
+        path = f"/v1/workers/{part(worker_uid)}:drain"
+        return self._post(path, WorkerView, DrainRequest(deadline))
 
     def put_secret(self, name: str, value: str) -> SecretView:
         """Keep a secret for all jobs."""

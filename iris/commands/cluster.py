@@ -68,13 +68,17 @@ def start(
     | WAIT
     | JSON
     | DRY_RUN
-    | {"keep-slices": "Leave the slices; they cost until somebody deletes them."}
+    | {
+        "keep-slices": "Leave the slices; they cost until somebody deletes them.",
+        "deadline": "How long what runs has from its signal on; else its job's grace.",
+    }
 )
 def stop(
     c: Context,
     config: str | None = None,
     cluster: str | None = None,
     keep_slices: bool = False,
+    deadline: str | None = None,
     wait_timeout: str = "10m",
     json: bool = False,
     dry_run: bool = True,
@@ -83,12 +87,18 @@ def stop(
     from iris.commands._marks import open_session
     from iris.operations import cluster as operation
 
+    given = operation.deadline_of(deadline, keep_slices=keep_slices)
     session = open_session(config, cluster)
     if dry_run:
         steps = operation.plan_stop(session, keep_slices=keep_slices)
         return _show_steps(steps, json, way_out="--no-dry-run does it")
-    wait = seconds(wait_timeout) or 0.0
-    stopped = operation.stop(session, tell, keep_slices=keep_slices, wait=wait)
+    stopped = operation.stop(
+        session,
+        tell,
+        keep_slices=keep_slices,
+        deadline=given,
+        wait=seconds(wait_timeout) or 0.0,
+    )
     show(stopped, f"cluster {stopped.cluster} is stopped", as_json=json)
 
 

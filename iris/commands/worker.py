@@ -16,26 +16,37 @@ from iris.commands._edge import (
 
 @command(
     positional=["worker"],
-    help=CONFIG | JSON | DRY_RUN | {"worker": "SLICE/INDEX, or its uid."},
+    help=CONFIG
+    | JSON
+    | DRY_RUN
+    | {
+        "worker": "SLICE/INDEX, or its uid.",
+        "deadline": "How long what runs has from its signal on, such as 90s; 10m.",
+        "signal": "With --no-signal what runs is left alone until it ends by itself.",
+    },
 )
 def drain(
     c: Context,
     worker: str,
+    deadline: str | None = None,
+    signal: bool = True,
     config: str | None = None,
     cluster: str | None = None,
     json: bool = False,
     dry_run: bool = False,
 ) -> None:
-    """Give a worker's slice no new work; it goes when what runs there has ended."""
+    """Give a worker's slice back: what runs has its signal, then the slice goes."""
     from iris.commands._marks import open_session
     from iris.operations import workers
 
+    seconds = workers.deadline_of(deadline, signal=signal)
     session = open_session(config, cluster)
     found = workers.find(session, worker)
+    slice_, then = f"slice {found.slice_name}", workers.words_of_drain(seconds)
     if dry_run:
-        return show(found, f"would drain slice {found.slice_name}", as_json=json)
-    drained = workers.drain(session, found)
-    show(drained, f"slice {drained.slice_name} is draining", as_json=json)
+        return show(found, f"would drain {slice_}: {then}", as_json=json)
+    drained = workers.drain(session, found, seconds)
+    show(drained, f"{slice_} is draining: {then}", as_json=json)
 
 
 @command(

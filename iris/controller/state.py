@@ -26,9 +26,10 @@ from iris.controller.transitions import (
     verdicts,
     workers,
 )
+from iris.controller.transitions.departures import Departure
 from iris.domain.access import Grant
 from iris.domain.fleet import Backoff, Slice
-from iris.domain.jobs import Job, Owner
+from iris.domain.jobs import EndCause, Job, Owner
 from iris.domain.protocol import (
     Heartbeat,
     HeartbeatAnswer,
@@ -71,15 +72,27 @@ class State(Kernel):
         with self._change() as change:
             jobs.cancel(change, job_uid, by, because)
 
-    def drain_worker(self, worker_uid: str, by: str) -> None:
-        """No new work for the worker's slice; it goes when what runs has ended."""
-        with self._change() as change:
-            slices.drain_slice(change, change.worker(worker_uid).slice_name, by)
+    def drain_worker(
+        self, worker_uid: str, by: str, seconds: float | None = None
+    ) -> None:
+        """No new work for the worker's slice; it goes when what runs has ended.
 
-    def drain_cluster(self, by: str) -> None:
-        """Give every slice back and make no new ones."""
+        With `seconds` that has its signal at once, and so long.
+        """
+        departure = None
+        if seconds is not None:
+            departure = Departure(EndCause.DRAINED, seconds)
         with self._change() as change:
-            slices.drain_cluster(change, by)
+            name = change.worker(worker_uid).slice_name
+            slices.drain_slice(change, name, by, departure)
+
+    def drain_cluster(self, by: str, seconds: float | None = None) -> None:
+        """Give every slice back and make no new ones.
+
+        What runs has its signal at once, and so long, or else its job's own grace.
+        """
+        with self._change() as change:
+            slices.drain_cluster(change, by, seconds)
 
     def resume_cluster(self, by: str) -> None:
         """Undo `drain_cluster`."""
@@ -157,10 +170,11 @@ class State(Kernel):
                 reports.take_heartbeat(change, heartbeat)
                 doubts.note_ends(change, worker.uid)
                 if heartbeat.notice:
-                    slices.take_notice(change, worker, heartbeat.notice)
+                    slices.take_notice(change, worker, heartbeat)
                 tables.heard[worker.uid] = change.now
                 tables.heartbeat_seqs[worker.uid] = heartbeat.seq
                 tables.nudges[worker.uid] = heartbeat.nudges
+                tables.note_ending(worker.uid, is_ending=heartbeat.is_ending)
         with self.reading():
             if heartbeat.worker_uid not in self._tables.workers:
                 raise NotThere(f"worker {heartbeat.worker_uid} is gone")
@@ -168,7 +182,7 @@ class State(Kernel):
                 seq=self._seq,
                 interval=self.interval_of(heartbeat.worker_uid),
                 attempts=reports.desired_attempts(
-                    self._tables, heartbeat, self.tuning.output_bytes
+                    self._tables, heartbeat, self.tuning.output_bytes, change.now
                 ),
             )
 

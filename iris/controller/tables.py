@@ -50,6 +50,7 @@ class Tables:
         self.heard: dict[str, float] = {}  # worker uid -> receipt of its heartbeat
         self.heartbeat_seqs: dict[str, int] = {}
         self.did_well: dict[str, float] = {}  # worker uid -> its last good end
+        self.ending: set[str] = set()  # uids of workers whose keeper was told to end
         self.nudges: dict[str, int] = {}  # as the workers counted them
         self.nudged: dict[str, int] = {}  # as we sent them
         self.waiting: dict[str, str] = {}  # job uid -> why its tasks wait
@@ -205,11 +206,19 @@ class Tables:
         for worker in self.slice_workers.pop(slice_.name, {}).values():
             self._forget_worker(worker.uid)
 
+    def note_ending(self, worker_uid: str, *, is_ending: bool) -> None:
+        """Was its keeper told to end? Then nothing begins there for the moment."""
+        if is_ending:
+            self.ending.add(worker_uid)
+        else:
+            self.ending.discard(worker_uid)
+
     def _forget_worker(self, uid: str) -> None:
         marks = self.heard, self.heartbeat_seqs, self.did_well, self.nudges, self.nudged
         by_uid: tuple[dict[str, Any], ...] = (self.workers, self.worker_attempts)
         for kept in (*by_uid, *marks):
             kept.pop(uid, None)
+        self.ending.discard(uid)
 
     def _load(self, restored: Restored) -> None:
         for job in restored.jobs:

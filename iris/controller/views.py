@@ -24,7 +24,7 @@ from iris.domain.pages import Page
 from iris.domain.states import TASK_ENDED, JobState, TaskState
 from iris.domain.views import AttemptView, Explanation, JobView, TaskView
 from iris.errors import NotThere
-from iris.planning.explain import explain_job, what_is_prepared
+from iris.planning.explain import explain_job, what_goes_on
 
 NEWEST = 1 << 62  # above the place in line of any job
 _WINDOW = 1000  # rows read at once
@@ -113,12 +113,12 @@ class JobViews:
         for pending in snapshot.pending:
             if pending.job.uid == job.uid:
                 return explain_job(snapshot, pending, self._clock.now())
-        view, prepared = self.view(job), what_is_prepared(snapshot, job.uid)
+        view, said = self.view(job), what_goes_on(snapshot, job.uid)
         counts = _words_of_counts(view.counts)
         return Explanation(
             job=job.name,
             state=view.state,
-            because=view.because or (f"{counts}: {prepared}" if prepared else counts),
+            because=view.because or (f"{counts}: {said}" if said else counts),
             next_step=_next_step(view, job),
         )
 

@@ -55,6 +55,7 @@ class Slice(msgspec.Struct, frozen=True):
     seen_at: float = 0.0  # last listed by the cloud
     missed: int = 0  # successive listings without it
     drained_by: str = ""  # who or what asked for its end while it worked
+    leave_by: float = 0.0  # when what runs on it is ended, once its end is asked for
     creation: str = ""  # the cloud's own name of its creation, which may still fail
 
 

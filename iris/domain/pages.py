@@ -36,6 +36,12 @@ class CancelRequest(msgspec.Struct, frozen=True):
     because: str = ""
 
 
+class DrainRequest(msgspec.Struct, frozen=True):
+    """How long what runs has from its signal on; the body may be left out."""
+
+    deadline: float | None = None  # seconds
+
+
 class SecretValue(msgspec.Struct, frozen=True):
     """The value of a secret; it goes in, and comes out for attempts only."""
 

@@ -29,7 +29,7 @@ from iris.operations.starting import (
     remember_intent,
     wait_for_controller,
 )
-from iris.operations.stopping import Stopped, plan_stop, stop
+from iris.operations.stopping import Stopped, deadline_of, plan_stop, stop
 from iris.providers.contract import Phase
 from iris.session import Session
 
@@ -38,6 +38,7 @@ __all__ = [
     "Started",
     "Status",
     "Stopped",
+    "deadline_of",
     "plan",
     "plan_restart",
     "plan_start",

@@ -8,8 +8,9 @@ import msgspec
 
 from iris.client import Client
 from iris.domain.views import SliceView
-from iris.errors import FellShort, Late
+from iris.errors import FellShort, Late, UsageError
 from iris.operations.starting import Say, answering
+from iris.operations.workers import read_deadline
 from iris.session import Session
 
 LOOK_INTERVAL = 0.2  # seconds between looks at slices that go
@@ -24,9 +25,17 @@ class Stopped(msgspec.Struct, frozen=True):
 
 
 def stop(
-    session: Session, say: Say, *, keep_slices: bool = False, wait: float = 600.0
+    session: Session,
+    say: Say,
+    *,
+    keep_slices: bool = False,
+    deadline: float | None = None,
+    wait: float = 600.0,
 ) -> Stopped:
-    """Give the slices back and end the controller; its state is kept."""
+    """Give the slices back and end the controller; its state is kept.
+
+    What runs has its signal, and `deadline` seconds or its job's own grace.
+    """
     if session.controller_machine() is None:
         return _stopped_already(session, say)
     kept: tuple[str, ...] = ()
@@ -35,12 +44,24 @@ def stop(
             kept = tuple(each.name for each in client.slices())
             say(_what_they_cost(kept))
         else:
-            client.drain_cluster()
-            _wait_until_gone(session, client, say, wait)
+            client.drain_cluster(deadline)
+            _wait_until_gone(session, client, say, wait + (deadline or 0.0))
     session.provider.delete_controller()
     session.close_tunnel()
     say(f"the controller of cluster {session.cluster} is stopped; its state is kept")
     return Stopped(session.cluster, kept)
+
+
+def deadline_of(words: str | None, *, keep_slices: bool) -> float | None:
+    """How long what runs has, None for its job's own grace. Raises UsageError."""
+    if words is None:
+        return None
+    if keep_slices:
+        raise UsageError(
+            f"--deadline {words}: with --keep-slices nothing is asked to end",
+            hint="Leave one of the two out.",
+        )
+    return read_deadline(words)
 
 
 def plan_stop(session: Session, *, keep_slices: bool = False) -> tuple[str, ...]:

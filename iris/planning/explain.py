@@ -79,18 +79,23 @@ def _explain_limit(pending: PendingJob, promise: Promise) -> Explanation:
     )
 
 
-def what_is_prepared(snapshot: Snapshot, job_uid: str) -> str:
-    """What attempts of a job wait for on their VMs before they start."""
+def what_goes_on(snapshot: Snapshot, job_uid: str) -> str:
+    """What attempts of a job wait for on their VMs before they start, or end for."""
     members = (member for gang in snapshot.gangs for member in gang.attempts)
-    places_by_detail: dict[str, list[str]] = {}
-    for each in (*snapshot.starting, *members):
-        if each.job_uid == job_uid and each.state is AttemptState.PREPARING:
+    said = [
+        (each, each.detail)
+        for each in (*snapshot.starting, *members)
+        if each.state is AttemptState.PREPARING
+    ]
+    said += [(each, f"asked to end: {each.stop_because}") for each in snapshot.stopping]
+    places_by_words: dict[str, list[str]] = {}
+    for each, words in said:
+        if each.job_uid == job_uid and words:
             place = f"{each.slice_name}/{each.worker_index}"
-            places_by_detail.setdefault(each.detail, []).append(place)
+            places_by_words.setdefault(words, []).append(place)
     return "; ".join(
-        f"on {_first_of(places)}: {detail}"
-        for detail, places in sorted(places_by_detail.items())
-        if detail
+        f"on {_first_of(places)}: {words}"
+        for words, places in sorted(places_by_words.items())
     )
 
 
@@ -108,7 +113,8 @@ def next_step(row: Slice, group: ScaleGroup | None, now: float) -> str:
         SliceState.CREATING: f"the cloud brings its VMs up {within}",
         SliceState.BOOTING: f"its {row.vms} workers register {within}",
         SliceState.READY: "it takes work",
-        SliceState.DRAINING: "it is deleted once its last attempt has ended",
+        SliceState.DRAINING: "it is deleted once its last attempt has ended"
+        + _leave_words(row, now),
         SliceState.FAILED: "it is deleted, and replaced if work waits for it",
         SliceState.PREEMPTED: "it is deleted, and replaced if work waits for it",
         SliceState.DELETING: "it is gone once two listings no longer show it",
@@ -274,6 +280,11 @@ def _unblock(snapshot: Snapshot, promise: Promise, plan: CapacityPlan) -> str:
 def _is_full(snapshot: Snapshot, group: ScaleGroup) -> bool:
     is_open = [each for each in snapshot.slices if each.group == group.name]
     return len(is_open) >= group.max_slices
+
+
+def _leave_words(row: Slice, now: float) -> str:
+    left = row.leave_by - now
+    return f", which is ended in {left:.0f} s at the latest" if left > 0 else ""
 
 
 def _stuck_words(row: Slice, group: ScaleGroup, now: float) -> str:

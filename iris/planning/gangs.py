@@ -12,7 +12,7 @@ from collections.abc import Mapping
 import msgspec
 
 from iris.domain.fleet import Slice
-from iris.domain.jobs import Attempt, EndCause
+from iris.domain.jobs import DEPARTURES, Attempt, EndCause
 from iris.domain.states import (
     ATTEMPT_ENDED,
     AttemptState,
@@ -30,8 +30,7 @@ START_DEADLINE = 1800.0
 _GONE = frozenset({SliceState.FAILED, SliceState.PREEMPTED, SliceState.DELETING})
 _LOSSES = frozenset(
     {
-        EndCause.WORKER_LOST,
-        EndCause.PREEMPTED,
+        *DEPARTURES,
         EndCause.VANISHED,
         EndCause.PREPARE_FAILED,
     }
@@ -198,6 +197,8 @@ def _bad_ends(gang: Gang) -> list[Attempt]:
 def _was_stopped(attempt: Attempt) -> bool:
     if attempt.cause is EndCause.STOPPED:
         return True
+    if attempt.stop_cause is not None and attempt.cause in DEPARTURES:
+        return True  # its siblings have the same deadline: they may still be saving
     # a sibling that dies of its gang's end before our signal reaches it
     is_consequence = attempt.cause in (EndCause.EXITED, EndCause.SIGNALLED)
     return bool(attempt.stop_because) and (is_consequence or attempt.cause is None)

@@ -40,6 +40,7 @@ class SimulatedAgent:
         self.is_on = True
         self.boot_id = ""
         self.notice = ""  # the machine is about to go
+        self.is_ending = False  # its keeper was told to end
         self._around = around
         self._world, self._weather = around.world, around.weather
         self._name = name
@@ -49,6 +50,7 @@ class SimulatedAgent:
         self._runs: dict[str, Run] = {}
         self._seq = 0
         self._interval = 10.0
+        self._goes_at = 0.0  # when the machine will be gone, by its notice
         self._away_until = 0.0  # frozen, cut off or rebooting: no words till then
         self._beat_at = NEVER
         self._in_flight = 0  # seq of the heartbeat that is on its way, 0 if none
@@ -72,6 +74,21 @@ class SimulatedAgent:
             self._away_until = self._world.now
             self.beat_within(1.0)
 
+    def take_notice(self, notice: str, seconds: float) -> None:
+        """The machine is about to go: what runs is told by when."""
+        self.notice, self._goes_at = notice, self._world.now + seconds
+        cause = EndCause.PREEMPTED
+        for run in list(self._runs.values()):
+            self._stop(run, Desired(run.uid, "stop", cause=cause, grace=seconds))
+        self.beat_within(0.0)
+
+    def wind_up(self) -> None:
+        """Its keeper was told to end: all that runs ends, and how is told."""
+        self.is_ending = True
+        for run in list(self._runs.values()):
+            run.is_stopping, run.ends_as = True, EndCause.WORKER_LOST
+            self._stopped(run)
+
     def end_all_runs(self) -> None:
         """All that it started is dead, and forgotten with it."""
         runs, self._runs = self._runs, {}
@@ -88,7 +105,7 @@ class SimulatedAgent:
                 continue
             is_same = (mine.job_uid, mine.number) == (spec.job_uid, spec.number)
             if is_same and run.state is AttemptState.RUNNING:
-                self._finish(run, AttemptState.FAILED, 1, EndCause.EXITED)
+                self._finish(run, *run.bad_end(1, EndCause.EXITED))
 
     # -- heartbeats ------------------------------------------------------------------
 
@@ -113,6 +130,8 @@ class SimulatedAgent:
             seq=self._seq,
             attempts=tuple(run.report() for run in self._runs.values()),
             notice=self.notice,
+            goes_in=max(self._goes_at - self._world.now, 0.0),
+            is_ending=self.is_ending,
         )
         self._send(heartbeat)
 
@@ -171,9 +190,8 @@ class SimulatedAgent:
             if report.uid not in desired:
                 self._drop(report.uid)
         reported = {report.uid: report.state for report in heartbeat.attempts}
-        is_news = any(
-            reported.get(uid) is not run.state for uid, run in self._runs.items()
-        )
+        runs = self._runs.items()
+        is_news = any(reported.get(uid) is not run.state for uid, run in runs)
         self.beat_within(0.0 if is_news else self._interval)
 
     # -- reconciling -----------------------------------------------------------------
@@ -184,7 +202,7 @@ class SimulatedAgent:
             if run is None:
                 run = self._runs[desired.uid] = Run(desired.uid, None)
                 self._finish(run, AttemptState.CANCELLED, None, EndCause.STOPPED)
-            self._stop(run)
+            self._stop(run, desired)
         elif run is None and desired.spec is not None:
             self._begin(desired.spec)
         elif run is not None and desired.want == "go":
@@ -197,12 +215,17 @@ class SimulatedAgent:
         if run is None:
             return
         if run.is_live:
-            self._stop(run)
+            self._stop(run, Desired(uid, "stop"))
         else:
             del self._runs[uid]
 
     def _begin(self, spec: AttemptSpec) -> None:
+        if self.is_ending:
+            return  # it is begun after the next boot
         run = self._runs[spec.uid] = Run(spec.uid, spec)
+        if self.notice:
+            self._finish(run, AttemptState.LOST, None, EndCause.PREEMPTED)
+            return
         run.may_start = not spec.gang
         self._around.truth.take(spec, self._resources)
         if self._weather.strikes(self._weather.faults.prepare_hangs):
@@ -242,25 +265,28 @@ class SimulatedAgent:
             self._around.truth.succeeded.add(task)
             self._finish(run, AttemptState.SUCCEEDED, 0, EndCause.EXITED)
             return
-        self._around.truth.failures[task] += 1
-        self._finish(run, AttemptState.FAILED, fate.exit_code, fate.cause)
+        end = run.bad_end(fate.exit_code, fate.cause)
+        self._around.truth.failures[task] += end[0] is AttemptState.FAILED
+        self._finish(run, *end)
         self._tell_siblings(run.spec)
 
-    def _stop(self, run: Run) -> None:
-        if not run.is_live or run.is_stopping:
+    def _stop(self, run: Run, desired: Desired) -> None:
+        if not run.heeds(desired, self._world.now):
             return
-        run.is_stopping = True
         if self._weather.strikes(self._weather.faults.stop_ignored):
             self._world.tell(f"vm {self._name} cannot end {run.uid}")
             run.is_unkillable = True
             return
-        grace = run.spec.stop_grace if run.spec else 0.0
-        seconds = self._weather.between(0.05, grace)
+        seconds = run.ends_in(self._weather, self._world.now)
         self._world.after(seconds, lambda: self._stopped(run))
 
     def _stopped(self, run: Run) -> None:
-        if self._is_current(run):
-            self._finish(run, AttemptState.CANCELLED, -15, EndCause.STOPPED)
+        if not self._is_current(run) or run.is_unkillable:
+            return
+        was_running = run.state is AttemptState.RUNNING
+        self._finish(run, *run.end_when_stopped())
+        if was_running and run.is_leaving and run.spec is not None:
+            self._tell_siblings(run.spec)
 
     def _finish(
         self, run: Run, state: AttemptState, exit_code: int | None, cause: EndCause

@@ -8,6 +8,9 @@ from iris.controller.state import State
 from iris.domain.events import Event
 from iris.domain.states import SliceState
 
+# Seconds that what runs has from its signal on; None lets it end by itself.
+DEADLINES = (None, 0.0, 60.0, 600.0, 3600.0)
+
 
 def drain_some(state: State, chance: Random) -> str:
     """An operator drains one worker by chance; returns its uid."""
@@ -16,7 +19,7 @@ def drain_some(state: State, chance: Random) -> str:
     if not uids:
         return ""
     uid = chance.choice(uids)
-    state.drain_worker(uid, "the operator")
+    state.drain_worker(uid, "the operator", chance.choice(DEADLINES))
     return uid
 
 

@@ -7,7 +7,7 @@ from collections import Counter
 from iris.controller.state import State
 from iris.controller.tables import Tables
 from iris.domain.jobs import Job, Task
-from iris.domain.states import JobState, TaskState
+from iris.domain.states import JobState, SliceState, TaskState
 from iris.planning.autoscaler import plan_capacity
 from iris.planning.explain import explain_job, next_step
 from iris.planning.scheduler import plan_assignments
@@ -46,6 +46,7 @@ class Promises:
         self._seen_seq = -1
         self._suspicion = NO_SUSPICION
         self._seen_life = 0
+        self._leave_by: dict[str, float] = {}  # attempt uid -> as it was told last
         self._unowned: dict[str, float] = {}  # name -> controller's uptime by then
         self._uptime = 0.0
         self._looked_at = world.now
@@ -67,6 +68,7 @@ class Promises:
                 self._check_bounds(tables)
                 self._check_owners(tables)
                 self._check_slices(tables)
+                self._check_departures(tables)
                 next_in_line = _one_that_waits(tables, state.seq, now)
             if next_in_line is not None:
                 self._check_reason(state.snapshot(), next_in_line)
@@ -177,6 +179,20 @@ class Promises:
             step = next_step(row, tables.groups.get(row.group), self._world.now)
             if not row.because or not step:
                 raise BrokenPromise(f"slice {row.name} is {row.state} without a reason")
+
+    def _check_departures(self, tables: Tables) -> None:
+        """Who is told to leave leaves a slice that goes, and never later than told."""
+        leaving = [a for a in tables.stopping.values() if a.stop_cause is not None]
+        for attempt in leaving:
+            row = tables.slices.get(attempt.slice_name)
+            if row is not None and row.state is SliceState.READY:
+                raise BrokenPromise(
+                    f"{attempt.uid} is to leave {row.name}, which stays"
+                )
+            told = self._leave_by.get(attempt.uid, attempt.stop_by)
+            if attempt.stop_by > told:
+                raise BrokenPromise(f"{attempt.uid} may stay longer than it was told")
+        self._leave_by = {each.uid: each.stop_by for each in leaving}
 
     def _check_reasons(self, state: State) -> None:
         snapshot = state.snapshot()

@@ -131,9 +131,18 @@ class SimulatedVm:
         self.agent.stay_away(self._weather.between(5.0, 2 * HOUR))
 
     def _is_told_to_go(self) -> None:
-        self.agent.notice = "maintenance begins soon"
-        self._world.after(self._weather.between(MINUTE, 10 * MINUTE), self._goes)
-        self.agent.beat_within(0.0)
+        seconds = self._weather.between(MINUTE, 10 * MINUTE)
+        self.agent.take_notice("maintenance begins soon", seconds - 5.0)
+        self._world.after(seconds, self._goes)
+
+    def _has_its_container_started_anew(self) -> None:
+        self.agent.wind_up()
+        self._world.after(self._weather.between(0.5, 8.0), self._begins_anew)
+
+    def _begins_anew(self) -> None:
+        if self.agent.is_on:
+            self._reboots()
+            self.agent.is_ending = False
 
     def _goes(self) -> None:
         self.end("its time has come")
@@ -148,4 +157,5 @@ TROUBLES: Sequence[Callable[[SimulatedVm], None]] = (
     SimulatedVm._freezes,
     SimulatedVm._is_cut_off,
     SimulatedVm._is_told_to_go,
+    SimulatedVm._has_its_container_started_anew,
 )

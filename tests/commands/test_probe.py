@@ -6,6 +6,8 @@ import json
 
 import pytest
 
+from tests.support.eventually import eventually
+
 
 @pytest.fixture(scope="module", autouse=True)
 def done(running):
@@ -74,11 +76,35 @@ def test_worker_drain_sends_a_slice_away_once_it_is_empty(running):
     name = f"{worker['slice_name']}/{worker['index']}"
 
     assert "would drain" in running.ok("worker.drain", name, "--dry-run")
-    assert "is draining" in running.ok("worker.drain", name)
+    wrong = ("--no-signal", "--deadline", "5m")
+    assert "not asked to end" in running.refused("worker.drain", name, *wrong, status=2)
+    running.refused("worker.drain", name, "--deadline", "soon", status=2)
+    said = running.ok("worker.drain", name, "--no-signal")
+    assert "is draining: it goes once what runs has ended" in said
 
     running.ok("job.run", "--no-bundle", "--name", "after", "--follow", "--", "true")
     slices = json.loads(running.ok("probe.list-slices", "--json"))
     assert worker["slice_name"] not in [s["name"] for s in slices if s["ready_at"] == 0]
+
+
+def test_a_job_on_a_drained_worker_hears_its_signal_and_goes_on_elsewhere(running):
+    program = (
+        'test -n "$IRIS_RESUME_REASON" && echo "$IRIS_RESUME_REASON" && exit; '
+        "trap 'echo heard; exit 9' USR1; echo up; sleep 99 & wait"
+    )
+    words = ("--no-bundle", "--name", "moves", "--signal", "SIGUSR1")
+    running.ok("job.run", *words, "--", "sh", "-c", program)
+    eventually(lambda: "up" in running.ok("job.logs", "moves"))
+    tasks = json.loads(running.ok("job.status", "moves", "--json"))["tasks"]
+    (name,) = {task["slice_name"] for task in tasks}
+
+    said = running.ok("worker.drain", f"{name}/0", "--deadline", "90s")
+    running.ok("job.wait", "moves", "--wait-timeout", "60s")
+
+    assert "what runs has its signal and 90 s" in said
+    lines = running.ok("job.logs", "moves").splitlines()
+    assert lines[:2] == ["up", "heard"]
+    assert "drained: drained by operator" in lines[2]
 
 
 def test_worker_confirm_gone_is_for_stuck_deletions_only(running):

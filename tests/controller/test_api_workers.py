@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 
+import pytest
+
 from iris.domain.protocol import AttemptReport, LogBatch, LogChunk
 from iris.domain.states import AttemptState
 from tests.support.desk import Desk
@@ -130,6 +132,38 @@ def test_a_drained_worker_takes_its_slice_along(desk: Desk):
     assert answer.json["draining"] == "drained by operator"
     (slice_,) = desk.ask("GET", "/v1/slices").json["items"]
     assert slice_["state"] == "draining"
+
+
+def test_a_drain_with_a_deadline_says_by_when_the_slice_goes(desk: Desk):
+    (worker,) = desk.boot()
+    uid = desk.place(desk.submit(), worker)
+
+    asked = {"deadline": 600}
+    desk.ask("POST", f"/v1/workers/{worker.uid}:drain", asked)
+
+    (wanted,) = worker.beat(AttemptReport(uid, AttemptState.RUNNING)).attempts
+    assert (wanted.want, wanted.cause, wanted.grace) == ("stop", "drained", 600.0)
+    (slice_,) = desk.ask("GET", "/v1/slices").json["items"]
+    assert slice_["next_step"].endswith("which is ended in 600 s at the latest")
+    why = desk.ask("GET", "/v1/jobs/job/why").json
+    assert why["because"].startswith("1 running: on ")
+    assert why["because"].endswith("/0: asked to end: drained by operator")
+
+
+@pytest.mark.parametrize("deadline", [-1, 1e9, "soon"])
+def test_a_drain_refuses_a_deadline_that_is_none(desk: Desk, deadline: object):
+    (worker,) = desk.boot()
+
+    asked = {"deadline": deadline}
+    answers = [
+        desk.ask("POST", path, asked)
+        for path in (f"/v1/workers/{worker.uid}:drain", "/v1/cluster:drain")
+    ]
+
+    assert [answer.status_code for answer in answers] == [400, 400]
+    assert all(a.json["detail"].startswith("deadline: expected") for a in answers)
+    (slice_,) = desk.ask("GET", "/v1/slices").json["items"]
+    assert slice_["state"] == "ready"
 
 
 def test_a_drained_cluster_says_so_until_it_is_resumed(desk: Desk):

@@ -12,7 +12,7 @@ from iris.planning.explain import (
     explain_job,
     next_step,
     refusal,
-    what_is_prepared,
+    what_goes_on,
 )
 from iris.planning.scheduler import RESERVE_AFTER, plan_assignments
 from tests.support.builders import (
@@ -202,7 +202,7 @@ def test_what_members_of_a_gang_wait_for_is_told_with_their_places() -> None:
     waits = {"state": AttemptState.PREPARING, "detail": "/dev/accel0 is held by x"}
     gang = a_gang(job, home, task_0=sets_up, task_1=waits, task_3=sets_up)
 
-    told = what_is_prepared(a_snapshot(BIG, slices=[home], gangs=(gang,)), job.uid)
+    told = what_goes_on(a_snapshot(BIG, slices=[home], gangs=(gang,)), job.uid)
 
     assert told == (
         "on s/1: /dev/accel0 is held by x; on s/0 and 1 more: its set-up runs"

@@ -8,9 +8,11 @@ import pytest
 from msgspec.structs import replace
 
 from iris.controller.tables import Tables
+from iris.domain.fleet import Slice
+from iris.domain.jobs import EndCause
 from iris.domain.protocol import AttemptSpec
 from iris.domain.resources import Resources
-from iris.domain.states import SliceState
+from iris.domain.states import AttemptState, SliceState
 from iris.simulation.fleet import CPU
 from iris.simulation.run import Simulation, simulate
 from iris.simulation.truth import BrokenPromise, Truth
@@ -70,6 +72,28 @@ def exceed_the_bounds(simulation: Simulation, tables: Tables) -> bool:
     return bool(rows)
 
 
+def tell_to_leave(simulation: Simulation, tables: Tables) -> Slice | None:
+    """Something that runs is told to leave a minute later than last time."""
+    cause, until = EndCause.DRAINED, simulation.world.now + HOUR
+    for uid, attempt in tables.attempts.items():
+        if attempt.state is AttemptState.RUNNING and not attempt.gang_uid:
+            told = replace(attempt, stop_because="ops", stop_by=until, stop_cause=cause)
+            tables.attempts[uid] = tables.stopping[uid] = told
+            return tables.slices[attempt.slice_name]
+    return None
+
+
+def keep_the_slice(simulation: Simulation, tables: Tables) -> bool:
+    return tell_to_leave(simulation, tables) is not None
+
+
+def grant_more_time(simulation: Simulation, tables: Tables) -> bool:
+    row = tell_to_leave(simulation, tables)
+    if row is not None:
+        tables.slices[row.name] = replace(row, state=SliceState.DRAINING)
+    return False  # again and again
+
+
 @pytest.mark.parametrize(
     ("act", "words"),
     [
@@ -77,6 +101,8 @@ def exceed_the_bounds(simulation: Simulation, tables: Tables) -> bool:
         (hide_a_slice, "nobody owns"),
         (take_the_reasons, "without a reason"),
         (exceed_the_bounds, "cpu has"),
+        (grant_more_time, "may stay longer"),
+        (keep_the_slice, "which stays"),
     ],
 )
 def test_a_broken_promise_is_noticed(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from iris.controller.api.query import deadline_of
 from iris.controller.api.route import (
     ANYONE,
     OPEN,
@@ -14,6 +15,7 @@ from iris.controller.api.route import (
     Service,
 )
 from iris.controller.fleet_views import view_cluster, view_health
+from iris.domain.pages import DrainRequest
 from iris.domain.views import ClusterView, Health
 
 routes = Routes()
@@ -31,10 +33,19 @@ def get_cluster(call: Call[None, NoQuery]) -> ClusterView:
     return view_cluster(call.parts)
 
 
-@routes.add("POST", "/v1/cluster:drain", roles=OPERATORS, answer=ClusterView)
-def drain_cluster(call: Call[None, NoQuery]) -> ClusterView:
-    """Give every slice back and make no new ones; jobs wait."""
-    call.parts.state.drain_cluster(call.caller.user)
+@routes.add(
+    *("POST", "/v1/cluster:drain"),
+    roles=OPERATORS,
+    body=DrainRequest,
+    body_optional=True,
+    answer=ClusterView,
+)
+def drain_cluster(call: Call[DrainRequest | None, NoQuery]) -> ClusterView:
+    """Give every slice back and make no new ones; jobs wait.
+
+    What runs has its signal, and `deadline` seconds, or else its job's own grace.
+    """
+    call.parts.state.drain_cluster(call.caller.user, deadline_of(call.body))
     return view_cluster(call.parts)
 
 

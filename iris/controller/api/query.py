@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from iris.domain.pages import DrainRequest
 from iris.errors import UsageError
 
+LONGEST_DEADLINE = 7 * 24 * 3600.0  # seconds
 MOST_ITEMS = 1000
 _MOST = 1 << 62
 
@@ -13,6 +15,15 @@ def limited(limit: int) -> int:
     if not 1 <= limit <= MOST_ITEMS:
         raise UsageError(f"limit: expected 1 to {MOST_ITEMS}, got {limit}")
     return limit
+
+
+def deadline_of(asked: DrainRequest | None) -> float | None:
+    """Seconds from the signal to SIGKILL, if any were said. Raises UsageError."""
+    deadline = asked.deadline if asked else None
+    if deadline is not None and not 0 <= deadline <= LONGEST_DEADLINE:
+        most = f"{LONGEST_DEADLINE:.0f}"
+        raise UsageError(f"deadline: expected 0 to {most} seconds, got {deadline:g}")
+    return deadline
 
 
 def page_number(page: str, first: int) -> int:

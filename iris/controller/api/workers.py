@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from iris.controller.api.query import deadline_of
 from iris.controller.api.route import (
     MIB,
     OPERATORS,
@@ -15,7 +16,7 @@ from iris.controller.api.route import (
 from iris.controller.auth import NO_INDEX
 from iris.controller.fleet_views import view_worker, view_workers
 from iris.controller.intake import take_heartbeat, take_logs
-from iris.domain.pages import Page
+from iris.domain.pages import DrainRequest, Page
 from iris.domain.protocol import (
     Heartbeat,
     HeartbeatAnswer,
@@ -36,11 +37,21 @@ def list_workers(call: Call[None, NoQuery]) -> Page[WorkerView]:
     return Page(view_workers(call.parts))
 
 
-@routes.add("POST", "/v1/workers/{uid}:drain", roles=OPERATORS, answer=WorkerView)
-def drain(call: Call[None, NoQuery]) -> WorkerView:
-    """No new work for the worker's slice; it goes when what runs has ended."""
-    call.parts.state.drain_worker(call.params["uid"], call.caller.user)
-    return view_worker(call.parts, call.params["uid"])
+@routes.add(
+    *("POST", "/v1/workers/{uid}:drain"),
+    roles=OPERATORS,
+    body=DrainRequest,
+    body_optional=True,
+    answer=WorkerView,
+)
+def drain(call: Call[DrainRequest | None, NoQuery]) -> WorkerView:
+    """No new work for the worker's slice; it goes when what runs has ended.
+
+    With `deadline` that has its signal at once, and so many seconds.
+    """
+    uid, deadline = call.params["uid"], deadline_of(call.body)
+    call.parts.state.drain_worker(uid, call.caller.user, deadline)
+    return view_worker(call.parts, uid)
 
 
 @routes.add(

@@ -51,10 +51,15 @@ def cancel_children(change: Change, parent: Job, because: str) -> None:
 
 
 def stop_attempt(change: Change, attempt: Attempt, because: str) -> None:
-    """Want the end of an attempt; the first reason stands."""
-    if attempt.state not in ATTEMPT_ENDED and not attempt.stop_because:
-        stop_by = change.now + change.job(attempt.job_uid).spec.stop_grace
-        change.put_attempt(replace(attempt, stop_because=because, stop_by=stop_by))
+    """Want the end of an attempt; the first reason stands, but for a departure."""
+    is_wanted = attempt.stop_because and attempt.stop_cause is None
+    if attempt.state in ATTEMPT_ENDED or is_wanted:
+        return
+    stop_by = change.now + change.job(attempt.job_uid).spec.stop_grace
+    stop_by = min(stop_by, attempt.stop_by) if attempt.stop_cause else stop_by
+    change.put_attempt(
+        replace(attempt, stop_because=because, stop_by=stop_by, stop_cause=None)
+    )
 
 
 def end_task(

@@ -79,6 +79,8 @@ def _takes_work(change: Change, worker_uid: str) -> bool:
     worker = change.tables.workers.get(worker_uid)
     if worker is None or worker.draining or worker.state is not WorkerState.HEALTHY:
         return False
+    if worker_uid in change.tables.ending:
+        return False
     return change.tables.slices[worker.slice_name].state is SliceState.READY
 
 

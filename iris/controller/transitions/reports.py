@@ -175,7 +175,7 @@ def _tell(change: Change, attempt: Attempt, kind: str, because: str) -> None:
 
 
 def desired_attempts(
-    tables: Tables, heartbeat: Heartbeat, output_bytes: int
+    tables: Tables, heartbeat: Heartbeat, output_bytes: int, now: float
 ) -> tuple[Desired, ...]:
     """All that the worker should run or stop, with specs for what it lacks."""
     worker = tables.workers[heartbeat.worker_uid]
@@ -187,7 +187,7 @@ def desired_attempts(
         if not because and slice_state in _DYING:
             because = f"its slice is {slice_state}"
         if because:
-            desired.append(Desired(attempt.uid, "stop", because=because))
+            desired.append(_stop(attempt, because, now))
             continue
         spec = None
         if attempt.uid not in known:
@@ -198,6 +198,15 @@ def desired_attempts(
             want = "run"
         desired.append(Desired(attempt.uid, want, spec, coordinator))  # type: ignore[arg-type]  # "run" or "go"
     return tuple(desired)
+
+
+def _stop(attempt: Attempt, because: str, now: float) -> Desired:
+    stop = Desired(attempt.uid, "stop", because=because)
+    if attempt.stop_cause is None:
+        return stop
+    # so many seconds from here on: the clocks of VMs may differ
+    left = max(attempt.stop_by - now, 0.0)
+    return replace(stop, cause=attempt.stop_cause, grace=left)
 
 
 def _coordinator(tables: Tables, attempt: Attempt) -> str:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from iris.controller.change import Change
-from iris.controller.transitions.jobs import stop_attempt
+from iris.controller.transitions.departures import Departure, ask_to_leave
 from iris.controller.transitions.reports import lose_attempt
 from iris.domain.fleet import Backoff, Slice, Worker
 from iris.domain.jobs import EndCause
+from iris.domain.protocol import Heartbeat
 from iris.domain.states import SLICE_MOVES, SliceState, require_move
 from iris.errors import CloudError, Conflict, IllegalMove, NotThere
 from iris.planning.backoff import next_backoff
@@ -152,41 +153,66 @@ def confirm_gone(change: Change, slice_name: str, by: str) -> None:
     release_attempts(change, slice_name, because)
 
 
-def drain_slice(change: Change, slice_name: str, by: str) -> None:
-    """No new work; what runs may end; then the slice goes."""
-    _drain(change, slice_name, f"drained by {by}")
+def drain_slice(
+    change: Change, slice_name: str, by: str, departure: Departure | None
+) -> None:
+    """No new work, and the slice goes once what runs has ended, or by its deadline."""
+    _drain(change, slice_name, f"drained by {by}", departure)
 
 
 def distrust_slice(change: Change, slice_name: str, because: str) -> None:
     """No new work on a machine that fails what others do well; then it is replaced."""
-    _drain(change, slice_name, because)
+    _drain(change, slice_name, because, None)
 
 
-def take_notice(change: Change, worker: Worker, notice: str) -> None:
-    """A worker's machine is about to go: its slice takes no new work and goes too."""
-    if not worker.draining:
-        _drain(change, worker.slice_name, f"worker {worker.index}: {notice}")
+def take_notice(change: Change, worker: Worker, heartbeat: Heartbeat) -> None:
+    """A worker's machine is about to go: its slice takes no new work and goes too.
+
+    What runs beside it on the slice is told at once: a gang saves itself together.
+    """
+    seconds = heartbeat.goes_in
+    departure = Departure(EndCause.PREEMPTED, seconds) if seconds else None
+    because = f"worker {worker.index}: {heartbeat.notice}"
+    _drain(change, worker.slice_name, because, departure)
 
 
-def _drain(change: Change, slice_name: str, because: str) -> None:
+def _drain(
+    change: Change, slice_name: str, because: str, departure: Departure | None
+) -> None:
     slice_ = change.slice(slice_name)
-    for worker in change.tables.slice_workers.get(slice_name, {}).values():
+    for uid in [
+        w.uid for w in change.tables.slice_workers.get(slice_name, {}).values()
+    ]:
+        worker = change.worker(uid)
         if not worker.draining:
             change.put_worker(replace(worker, draining=because))
     if slice_.state is SliceState.READY:
-        move_slice(change, slice_, SliceState.DRAINING, because)
+        slice_ = move_slice(change, slice_, SliceState.DRAINING, because)
+    if departure is not None:
+        _ask_all_to_leave(change, slice_, because, departure)
 
 
-def drain_cluster(change: Change, by: str) -> None:
-    """Every slice goes back, none comes; what runs is stopped and waits on."""
+def _ask_all_to_leave(
+    change: Change, slice_: Slice, because: str, departure: Departure
+) -> None:
+    live = [change.attempt(a.uid) for a in change.tables.live_of_slice(slice_.name)]
+    for attempt in live:
+        ask_to_leave(change, attempt, because, departure)
+    leave_by = max((change.attempt(a.uid).stop_by for a in live), default=0.0)
+    if leave_by != slice_.leave_by:
+        change.put_slice(replace(slice_, leave_by=leave_by))
+
+
+def drain_cluster(change: Change, by: str, seconds: float | None) -> None:
+    """Every slice goes back, none comes; what runs is told to leave and waits on."""
     because = f"the cluster is being stopped by {by}"
     change.put_meta("draining", because)
     change.event("cluster draining", because=because)
     for slice_ in list(change.tables.slices.values()):
         if slice_.state is SliceState.READY:
-            move_slice(change, slice_, SliceState.DRAINING, because)
-        for attempt in change.tables.live_of_slice(slice_.name):
-            stop_attempt(change, change.attempt(attempt.uid), because)
+            slice_ = move_slice(change, slice_, SliceState.DRAINING, because)
+        departure = Departure(EndCause.DRAINED, seconds)
+        _ask_all_to_leave(change, slice_, because, departure)
 
 
 def resume_cluster(change: Change, by: str) -> None:
