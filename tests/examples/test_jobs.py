@@ -15,6 +15,7 @@ from tests.support.machine import processes_in
 from tests.support.terminal import ROOT, Terminal
 
 JOBS = "examples/jobs"
+EVERY = 50  # epochs between two checkpoints of the training
 
 
 @pytest.fixture
@@ -62,46 +63,68 @@ def test_a_training_that_is_preempted_twice_ends_with_the_same_weights(terminal)
     start_training(terminal, "calm")
     terminal.ok("job.wait", "calm", "--wait-timeout", "60s")
     start_training(terminal, "cut")
-    for losses in (0, 1):
-        eventually(lambda seen=losses: has_trained_since(terminal, seen), 60.0)
-        take_the_slice_away(terminal)
+
+    eventually(lambda: "is kept" in output_of(terminal, "cut"), 60.0)
+    give_notice(terminal)
+    eventually(lambda: "goes on at" in output_of(terminal, "cut"), 60.0)
+    eventually(
+        lambda: "is kept" in output_of(terminal, "cut").split("goes on")[1], 60.0
+    )
+    take_the_slice_away(terminal)
     terminal.ok("job.wait", "cut", "--wait-timeout", "90s")
 
-    cut = terminal.ok("job.logs", "cut").splitlines()
-    assert len([line for line in cut if "goes on at epoch" in line]) == 2
-    calm = terminal.ok("job.logs", "calm").splitlines()
+    cut = output_of(terminal, "cut").splitlines()
+    calm = output_of(terminal, "calm").splitlines()
     assert "of the digits are read right, weights " in calm[-1]
     assert cut[-1] == calm[-1]
+    warned, unwarned = [n for n, line in enumerate(cut) if "goes on at epoch" in line]
+    kept, said, again = cut[warned - 2 : warned + 1]
+    assert "asked to end by " in said
+    assert kept.endswith(" at the signal")
+    assert epoch_of(again) == epoch_of(kept)  # that one was used
+    assert "its VM was told to stop" in again
+    assert epoch_of(cut[unwarned]) % EVERY == 0
 
 
 def start_training(terminal: Terminal, name: str) -> None:
     """Some seconds of work: longer than two looks at its log take."""
     folder = terminal.folder / "checkpoints" / name
     words = ("job.run", "--name", name, "--checkpoint-dir", str(folder))
-    env = ("--env", "OPENBLAS_NUM_THREADS=1", "--env", "EPOCHS=4000")
+    env = ("OPENBLAS_NUM_THREADS=1", "EPOCHS=4000", f"EVERY={EVERY}")
     script = f"{JOBS}/resumable_training/train.py"
-    terminal.ok(*words, *env, "--", "python", script)
+    given = [word for each in env for word in ("--env", each)]
+    terminal.ok(*words, *given, "--", "python", script)
 
 
-def has_trained_since(terminal: Terminal, losses: int) -> bool:
-    """Is there an epoch that was trained after so many losses?"""
-    lines = terminal.ok("job.logs", "cut").splitlines()
-    resumed = [n for n, line in enumerate(lines) if "goes on at epoch" in line]
-    if len(resumed) < losses:
-        return False
-    rest = lines[resumed[-1] :] if resumed else lines
-    return any("epoch " in line and "goes on" not in line for line in rest)
+def output_of(terminal: Terminal, name: str) -> str:
+    return terminal.ok("job.logs", name)
 
 
-def take_the_slice_away(terminal: Terminal) -> None:
-    """As a cloud does: machines go without a word, and all that runs on them."""
-    gone = []
+def epoch_of(line: str) -> int:
+    """The first number that follows `epoch`."""
+    return int(line.split("epoch ")[1].split()[0].rstrip(":"))
+
+
+def keepers_of(terminal: Terminal) -> list[psutil.Process]:
+    found = []
     for process in psutil.process_iter():
         with suppress(psutil.Error):
             words = process.cmdline()
             if "iris.worker" in words and str(terminal.folder) in " ".join(words):
-                gone += [process, *process.children(recursive=True)]
-    for process in gone:
+                found.append(process)
+    return found
+
+
+def give_notice(terminal: Terminal) -> None:
+    """As a machine that shuts down does: it asks, and waits a while."""
+    for keeper in keepers_of(terminal):
+        keeper.terminate()
+
+
+def take_the_slice_away(terminal: Terminal) -> None:
+    """As a cloud does: machines go without a word, and all that runs on them."""
+    keepers = keepers_of(terminal)
+    for process in [c for k in keepers for c in (k, *k.children(recursive=True))]:
         with suppress(psutil.Error):
             process.kill()
 
