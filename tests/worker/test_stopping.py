@@ -38,7 +38,7 @@ def test_a_drain_is_told_with_its_deadline_and_a_nearer_one_is_told_again(vm):
         "file = os.environ['IRIS_DEADLINE_FILE']\n"
         "signal.signal(signal.SIGTERM, tell)\n"
         "print('up', flush=True)\n"
-        "signal.pause(); signal.pause()\n"
+        "for _ in range(3): signal.pause()\n"
     )
     drained = {"because": "drained", "cause": EndCause.DRAINED, "grace": 650.0}
     vm.controller.run("a-1", "python", "-c", code, stop_grace=150.0)
@@ -51,10 +51,12 @@ def test_a_drain_is_told_with_its_deadline_and_a_nearer_one_is_told_again(vm):
     for uid in ("a-1", "a-2", "a-3"):
         vm.controller.want(uid, "stop", **drained)
     eventually(lambda: vm.controller.output("a-1") == "up\n6\n")
+    vm.controller.want("a-1", "stop", **drained | {"grace": 350.0})
+    eventually(lambda: vm.controller.output("a-1") == "up\n6\n3\n")
     vm.controller.want("a-1", "stop", because="cancelled by ada")
 
     end = vm.ended("a-1")
-    assert vm.controller.output("a-1") == "up\n6\n1\n"
+    assert vm.controller.output("a-1") == "up\n6\n3\n1\n"
     assert (end.state, end.cause, end.detail) == (
         AttemptState.CANCELLED,  # her wish, though it ended well
         EndCause.STOPPED,

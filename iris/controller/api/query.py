@@ -22,7 +22,7 @@ def deadline_of(asked: DrainRequest | None) -> float | None:
     deadline = asked.deadline if asked else None
     if deadline is not None and not 0 <= deadline <= LONGEST_DEADLINE:
         most = f"{LONGEST_DEADLINE:.0f}"
-        raise UsageError(f"deadline: expected 0 to {most} seconds, got {deadline:g}")
+        raise UsageError(f"deadline: expected 0 to {most} seconds, got {deadline:.10g}")
     return deadline
 
 

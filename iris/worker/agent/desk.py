@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 
 import msgspec
@@ -21,6 +22,7 @@ class Held(msgspec.Struct):
     coordinator_port: int = 0
     is_started: bool = False  # the keeper was told to start it
     stopped_for: str | None = None  # why the keeper was told to end it, if it was
+    stop_by: float = math.inf  # and by when
     known: Known | None = None
     cause: EndCause | None = None
     detail: str = ""

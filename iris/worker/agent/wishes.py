@@ -34,6 +34,7 @@ from iris.worker.agent.environment import attempt_environment
 from iris.worker.agent.patience import Patience
 from iris.worker.agent.preparing import Preparer, pick_port
 from iris.worker.agent.worker import Worker
+from iris.worker.endings import SAME_MOMENT
 from iris.worker.folders import remove
 from iris.worker.messages import Accept, Fail, Forget, Start, Stop
 
@@ -201,15 +202,26 @@ class Wishes:
         )
 
     def stop(self, stop: Stop) -> None:
-        """End an attempt, or see that it never starts; a new reason is passed on."""
+        """End an attempt, or see that it never starts.
+
+        A second stop is passed on for another reason, or for a nearer deadline.
+        """
         with self._desk.lock:
             held = self._desk.find(stop.uid)
             if held is not None and held.has_ended:
                 self._worker.collector.hurry(stop.uid)
-            if held is None or held.has_ended or held.stopped_for == stop.because:
+            if held is None or held.has_ended or not self._is_news(held, stop):
                 return
             held.stopped_for = stop.because
         self._tell(stop)
+
+    def _is_news(self, held: Held, stop: Stop) -> bool:
+        own = held.spec.stop_grace if held.spec else 0.0
+        grace = own if stop.grace < 0 else stop.grace
+        stop_by = self._worker.clock.now() + grace
+        is_nearer = stop_by < held.stop_by - SAME_MOMENT
+        held.stop_by = min(stop_by, held.stop_by)
+        return is_nearer or held.stopped_for != stop.because
 
     def stop_all(
         self,
