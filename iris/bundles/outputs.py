@@ -6,6 +6,7 @@ travel is named, and the rest is packed.
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 import tarfile
@@ -26,6 +27,8 @@ MOST_DEEP = 100  # folders within each other
 # waits. What is larger goes as it is, at 500 MB/s.
 MOST_SQUEEZED = 64 << 20
 MOST_NAMED = 20  # of what was left out
+# What opening the folder meets where the user put something else in its place.
+_OF_THE_USER = {errno.EACCES, errno.ELOOP, errno.ENOTDIR}
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC
 _KINDS = {stat.S_IFIFO: "a FIFO", stat.S_IFSOCK: "a socket"}
 
@@ -59,8 +62,8 @@ def pack_outputs(
 ) -> PackedOutputs | None:
     """Pack a folder into a new file; None where there is nothing in it.
 
-    Raises FellShort where it has more than `most_bytes`, what `check` raises, which
-    is called again and again, and OSError.
+    Raises FellShort where it has more than `most_bytes` or is no folder, OSError, and
+    what `check` raises, which is called again and again.
     """
     count, size = _measure(folder, most_bytes, check)
     if count == 0:
@@ -103,7 +106,14 @@ def _measure(
 
 def _entries(folder: Path) -> Iterator[_Found]:
     """All but folders, by handles, so that no folder turns into a link on the way."""
-    yield from _below("", os.open(folder, _READ | os.O_DIRECTORY))
+    try:
+        top = os.open(folder, _READ | os.O_DIRECTORY)
+    except OSError as error:
+        if error.errno not in _OF_THE_USER:
+            raise
+        words = f"IRIS_OUTPUT_DIR is no folder that can be read: {error.strerror}"
+        raise FellShort(words) from error
+    yield from _below("", top)
 
 
 def _below(here: str, handle: int, depth: int = 0) -> Iterator[_Found]:

@@ -181,7 +181,7 @@ class EndCause(StrEnum):
     PREEMPTED = "preempted"
     NO_SUCH_SECRET = "no-such-secret"  # it was deleted while the task waited
     SETUP_FAILED = "setup-failed"  # the user's own, or it took too long
-    OUTPUTS_TOO_LARGE = "outputs-too-large"  # it succeeded, and left more than is kept
+    OUTPUTS_REFUSED = "outputs-refused"  # it succeeded, and left what is not kept
     OUTPUTS_LOST = "outputs-lost"  # it succeeded, and what it left was not collected
     VANISHED = "vanished"  # its worker no longer knows it
     DRAINED = "drained"  # an operator gives its machine back

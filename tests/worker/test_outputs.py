@@ -61,7 +61,7 @@ def test_too_much_fails_the_attempt_in_one_clear_line_and_nothing_is_sent(vm):
     large, failed = vm.ended("a-1"), vm.ended("a-2")
 
     words = "left 50.0 GB in IRIS_OUTPUT_DIR; more than 1.0 GB is not kept"
-    assert (large.state, large.cause) == ("failed", EndCause.OUTPUTS_TOO_LARGE)
+    assert (large.state, large.cause) == ("failed", EndCause.OUTPUTS_REFUSED)
     assert (large.detail, large.outputs_missing) == (words, words)
     assert vm.controller.output("a-1") == f"done\niris: {words}\n"
     assert (failed.cause, failed.exit_code) == (EndCause.EXITED, 3)
@@ -79,7 +79,7 @@ def test_what_is_left_out_is_said_in_the_log(vm, tmp_path):
     assert vm.controller.output("a-1") == (
         "iris: not among the outputs: link: a link out of the folder, to /etc/passwd\n"
     )
-    assert vm.ended("a-2").cause is EndCause.OUTPUTS_LOST
+    assert vm.ended("a-2").cause is EndCause.OUTPUTS_REFUSED
 
 
 def test_the_end_waits_while_the_controller_has_no_room(vm):

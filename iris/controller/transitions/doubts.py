@@ -19,7 +19,7 @@ from iris.domain.states import ATTEMPT_ENDED, AttemptState
 MOST_DOUBTS = 3  # jobs that fail fast on a worker, one after the other
 MOST_ALONE = 6  # the same where its group has no other worker to compare it with
 _USERS_OWN = frozenset(
-    {EndCause.OUT_OF_MEMORY, EndCause.OUTPUTS_TOO_LARGE, EndCause.TIMED_OUT}
+    {EndCause.OUT_OF_MEMORY, EndCause.OUTPUTS_REFUSED, EndCause.TIMED_OUT}
 )
 
 

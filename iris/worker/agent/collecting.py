@@ -150,7 +150,7 @@ class Collector:
                 self._send(link, collection, offer)
                 self._say_what_is_missing(uid, offer)
         except FellShort as error:
-            self._miss(uid, EndCause.OUTPUTS_TOO_LARGE, str(error))
+            self._miss(uid, EndCause.OUTPUTS_REFUSED, str(error))
         except NotThere:
             log.info("outputs not wanted attempt=%s", uid)
         except (IrisError, OSError) as error:

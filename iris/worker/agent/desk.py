@@ -47,7 +47,7 @@ _FAILED = frozenset(
         EndCause.NO_SUCH_IMAGE,
         EndCause.NO_SUCH_SECRET,
         EndCause.SETUP_FAILED,
-        EndCause.OUTPUTS_TOO_LARGE,
+        EndCause.OUTPUTS_REFUSED,
         EndCause.OUT_OF_MEMORY,
         EndCause.TIMED_OUT,
     }
