@@ -6,9 +6,12 @@ from collections.abc import Callable
 from random import Random
 from typing import TypeVar
 
+from msgspec.structs import replace
+
 from iris.controller.asking import Pace
 from iris.controller.autoscaling import Autoscaling
 from iris.controller.change import Changed
+from iris.controller.ordering import in_order
 from iris.controller.scheduling import Scheduling
 from iris.controller.state import State, Tuning
 from iris.domain.protocol import (
@@ -22,7 +25,7 @@ from iris.errors import Unreachable
 from iris.simulation.calls import SimulatedCalls
 from iris.simulation.cloud import SimulatedCloud
 from iris.simulation.faults import Weather
-from iris.simulation.fleet import GROUPS
+from iris.simulation.fleet import GROUPS, LIMITS
 from iris.simulation.journal import MemoryJournal
 from iris.simulation.looks import drain_some, event_words, find_stuck
 from iris.simulation.loops import VirtualLoop
@@ -30,7 +33,13 @@ from iris.simulation.world import World
 
 # Slower than in production, so that a quiet day has few events; see tests for why
 # this hides nothing: every deadline of the planning is longer still.
-TUNING = Tuning("sim", "uid-sim", shortest_interval=30.0, longest_interval=30.0)
+TUNING = Tuning(
+    "sim",
+    "uid-sim",
+    shortest_interval=30.0,
+    longest_interval=30.0,
+    user_limits=LIMITS,
+)
 PACE = Pace(
     evaluation_interval=60.0,
     listing_interval=45.0,
@@ -132,8 +141,16 @@ class SimulatedController:
     def learn(self, worker_uid: str, beat_now: Callable[[], None]) -> None:
         self._nudges[worker_uid] = beat_now
 
-    def submit(self, submission: Submission, user: str) -> str:
-        return self._serve(lambda state: state.submit([submission], user))[0]
+    def submit(self, submission: Submission, user: str, parent: str = "") -> str:
+        return self._serve(
+            lambda state: state.submit([self._ordered(state, submission)], user, parent)
+        )[0]
+
+    def _ordered(self, state: State, submission: Submission) -> Submission:
+        with state.reading() as tables:
+            if submission.client_id in tables.client_ids:
+                return submission
+        return replace(submission, spec=in_order(submission.spec, self.journal.job))
 
     def cancel(self, job_uid: str, by: str) -> None:
         self._serve(lambda state: state.cancel_job(job_uid, by))

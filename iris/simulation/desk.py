@@ -11,7 +11,8 @@ from iris.domain.views import Submission
 class Desk(Protocol):
     """Raises Unreachable while nobody answers."""
 
-    def submit(self, submission: Submission, user: str) -> str: ...
+    def submit(self, submission: Submission, user: str, parent: str = "") -> str:
+        """The job's uid; of a `parent` where a task of that submits it."""
 
     def cancel(self, job_uid: str, by: str) -> None: ...
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from iris.domain.accelerators import find_accelerator
 from iris.domain.fleet import ScaleGroup
 from iris.domain.jobs import Capacity
-from iris.domain.resources import Resources
+from iris.domain.resources import Resources, UserLimits
 from iris.simulation.world import MINUTE
 
 GB = 1_000_000_000
@@ -52,4 +52,5 @@ def _tpu(name: str, accelerator: str, most: int, capacity: Capacity) -> ScaleGro
 
 V5E_4 = _tpu("v5e-4", "v5litepod-4", 4, Capacity.ON_DEMAND)
 V5E_16 = _tpu("v5e-16", "v5litepod-16", 3, Capacity.SPOT)
+LIMITS = UserLimits(chips=24, running_tasks=40, pending_tasks=60)
 GROUPS = (CPU, V5E_4, V5E_16)

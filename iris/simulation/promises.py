@@ -14,6 +14,7 @@ from iris.planning.scheduler import plan_assignments
 from iris.planning.snapshot import PendingJob, Snapshot
 from iris.simulation.cloud import SimulatedCloud
 from iris.simulation.controller import SimulatedController
+from iris.simulation.sharing import Sharing
 from iris.simulation.truth import BrokenPromise, Truth
 from iris.simulation.world import MINUTE, World
 
@@ -43,6 +44,7 @@ class Promises:
         self._truth = truth
         self._cloud = cloud
         self._controller = controller
+        self._sharing = Sharing(truth, controller)
         self._seen_seq = -1
         self._suspicion = NO_SUSPICION
         self._seen_life = 0
@@ -69,6 +71,7 @@ class Promises:
                 self._check_owners(tables)
                 self._check_slices(tables)
                 self._check_departures(tables)
+                self._sharing.check(tables)
                 next_in_line = _one_that_waits(tables, state.seq, now)
             if next_in_line is not None:
                 self._check_reason(state.snapshot(), next_in_line)
@@ -225,6 +228,7 @@ class Promises:
     def _check_outcome(self, job: Job) -> None:
         if not job.ended_at:
             raise BrokenPromise(f"job {job.name} never ended")
+        self._sharing.check_end(job)
         indexes = range(job.spec.tasks)
         rows = [task for index in indexes if (task := self._task(job.uid, index))]
         charged = self._check_charges(job, rows)

@@ -6,6 +6,8 @@ What must never happen even once is refused here, the moment it happens.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable, Iterator
+from itertools import chain
 
 from iris.domain.protocol import AttemptSpec
 from iris.domain.resources import NOTHING, Resources
@@ -28,7 +30,8 @@ class Truth:
         self._running: dict[tuple[str, int], AttemptSpec] = {}
         self._gangs: dict[str, dict[int, AttemptSpec]] = {}  # members that run
         self._prepared: dict[tuple[str, int, str], set[int]] = {}
-        self._held: dict[tuple[str, int], dict[str, Resources]] = {}
+        self._held: dict[tuple[str, int], dict[str, AttemptSpec]] = {}
+        self._watchers: list[Callable[[AttemptSpec], None]] = []
 
     def accept(self, job_uid: str) -> bool:
         """A client read that its job was accepted; did it read so before?"""
@@ -42,11 +45,19 @@ class Truth:
     def take(self, spec: AttemptSpec, whole: Resources) -> None:
         """A worker begins to prepare an attempt: it holds its resources now."""
         held = self._held.setdefault((spec.slice_name, spec.worker_index), {})
-        held[spec.uid] = spec.resources
-        used = sum(held.values(), start=NOTHING)
+        held[spec.uid] = spec
+        used = sum((each.resources for each in held.values()), start=NOTHING)
         if not used.is_within(whole):
             at = f"{spec.slice_name}/{spec.worker_index}"
             raise BrokenPromise(f"worker {at} holds {used} of {whole}: {sorted(held)}")
+
+    def held(self) -> Iterator[AttemptSpec]:
+        """All that workers prepare or run."""
+        return chain.from_iterable(held.values() for held in self._held.values())
+
+    def when_started(self, watcher: Callable[[AttemptSpec], None]) -> None:
+        """Call it with each program that starts."""
+        self._watchers.append(watcher)
 
     def prepared(self, spec: AttemptSpec) -> None:
         key = (spec.job_uid, spec.number, spec.slice_name)
@@ -65,6 +76,8 @@ class Truth:
         self._running[task] = spec
         if spec.gang:
             self._start_member(spec)
+        for watcher in self._watchers:
+            watcher(spec)
 
     def end(self, spec: AttemptSpec) -> None:
         """The user's program, or what prepared it, is no more."""

@@ -12,11 +12,12 @@ from iris.controller.api.query import limited, page_number
 from iris.controller.api.route import MIB, READERS, USERS, Call, NoQuery, Routes
 from iris.controller.auth import Caller
 from iris.controller.history import JobFilter
+from iris.controller.ordering import in_order
 from iris.controller.parts import Parts
 from iris.controller.transitions.submitting import require_same
 from iris.controller.views import NEWEST
 from iris.domain.access import Role
-from iris.domain.jobs import After, AfterEnd, Job
+from iris.domain.jobs import Job
 from iris.domain.pages import CancelRequest, JobBatch, Page, SubmissionBatch
 from iris.domain.states import JobState, TaskState
 from iris.domain.views import AttemptView, Explanation, JobView, Submission, TaskView
@@ -206,31 +207,15 @@ def _accept(
 
 
 def _in_order(call: Call[Any, Any], submission: Submission) -> Submission:
-    """With the uids of the jobs that have to end first, without those that have.
-
-    What a job runs after was accepted before it, so that no cycle can be.
-    """
-    parts, spec = call.parts, submission.spec
+    """As it is if its client id is known, else with what it runs after looked up."""
+    parts, caller = call.parts, call.caller
     with parts.state.reading() as tables:
         known = tables.client_ids.get(submission.client_id)
     if known is not None:
-        require_same(own_job(parts, call.caller, known), submission)
+        require_same(own_job(parts, caller, known), submission)
         return submission
-    firsts = [each for asked in spec.after if (each := _first(call, asked))]
-    return replace(submission, spec=replace(spec, after=tuple(firsts)))
-
-
-def _first(call: Call[Any, Any], asked: After) -> After | None:
-    try:
-        job = known_job(call.parts, call.caller, asked.job)
-    except NotThere as error:
-        words = f"spec.after: there is no job {asked.job[:80]!r}"
-        raise JobRefused(words, hint="It has to be submitted first.") from error
-    if not job.ended_at:
-        return After(job.name, asked.on, job.uid)
-    if asked.on is AfterEnd.SUCCESS and job.final_state is not JobState.SUCCEEDED:
-        raise JobRefused(f"spec.after: job {job.name} has ended: {job.final_state}")
-    return None
+    spec = in_order(submission.spec, lambda job: known_job(parts, caller, job))
+    return replace(submission, spec=spec)
 
 
 def _shown(view: JobView, caller: Caller) -> JobView:

@@ -1,0 +1,36 @@
+"""What a job is to run after, as it stands when the job is submitted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from msgspec.structs import replace
+
+from iris.domain.jobs import After, AfterEnd, Job, JobSpec
+from iris.domain.states import JobState
+from iris.errors import JobRefused, NotThere
+
+
+def in_order(spec: JobSpec, find: Callable[[str], Job]) -> JobSpec:
+    """With the uids of the jobs that have to end first, without those that have.
+
+    What a job runs after was accepted before it, so that no cycle can be. Raises
+    JobRefused where what it waits for is not there, or cannot be any more.
+    """
+    if not spec.after:
+        return spec
+    firsts = [each for asked in spec.after if (each := _first(asked, find))]
+    return replace(spec, after=tuple(firsts))
+
+
+def _first(asked: After, find: Callable[[str], Job]) -> After | None:
+    try:
+        job = find(asked.job)
+    except NotThere as error:
+        words = f"spec.after: there is no job {asked.job[:80]!r}"
+        raise JobRefused(words, hint="It has to be submitted first.") from error
+    if not job.ended_at:
+        return After(job.name, asked.on, job.uid)
+    if asked.on is AfterEnd.SUCCESS and job.final_state is not JobState.SUCCEEDED:
+        raise JobRefused(f"spec.after: job {job.name} has ended: {job.final_state}")
+    return None
