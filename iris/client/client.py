@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
@@ -32,13 +34,14 @@ from iris.domain.views import (
     SliceView,
     WorkerView,
 )
-from iris.errors import NotThere
+from iris.errors import NoCluster, NotThere
 
 T = TypeVar("T")
 
 PATIENCE = 300.0  # seconds that a controller may be away
 LOG_LOOK = 0.5  # seconds between looks at the controller's own log
 _NEVER = threading.Event()
+_OF_JOB = ("CONTROLLER_URL", "CONTROLLER_FILE", "JOB_TOKEN")  # variables of a task
 
 
 class Client(JobCalls):
@@ -67,6 +70,28 @@ class Client(JobCalls):
         token = records.token(record.cluster)
         # without a provider the address is the one that was seen last
         return cls(lambda: records.load(record.cluster).url, token)
+
+    @classmethod
+    def of_job(cls) -> Client:
+        """For the job of which this program is a task, and for its children.
+
+        Finds a controller that comes back elsewhere. Raises NoCluster outside of one.
+        """
+        told = {name: os.environ.get(f"IRIS_{name}", "") for name in _OF_JOB}
+        url, token = told["CONTROLLER_URL"], told["JOB_TOKEN"]
+        if not url or not token:
+            raise NoCluster(
+                "this program is no task of a job: it has no IRIS_JOB_TOKEN",
+                hint="From outside it is Client.of_cluster().",
+            )
+
+        def where() -> str:
+            try:
+                return Path(told["CONTROLLER_FILE"]).read_text().strip() or url
+            except OSError:
+                return url
+
+        return cls(where, token)
 
     def __enter__(self) -> Self:
         return self

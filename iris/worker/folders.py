@@ -17,6 +17,7 @@ class VmFolder:
         self.lock = root / "lock"
         self.keeper = root / "keeper.json"
         self.identity = root / "worker.json"
+        self.controller = root / "controller"  # where it listens now
         self.journal = root / "journal"
         self.bundles = root / "cache" / "bundles"
         self.shared = root / "cache" / "shared"  # which every container has
@@ -39,6 +40,10 @@ class VmFolder:
     def setup(self, key: str) -> Path:
         """What a job's set-up made, for all attempts that have the same."""
         return self.shared / "setups" / key
+
+    def controller_of(self, uid: str) -> Path:
+        """The same, where an attempt sees nothing but its own folder."""
+        return self.attempts / uid / "controller"
 
     def secrets(self, uid: str) -> Path:
         """The attempt's secrets, which become its variables when it starts."""

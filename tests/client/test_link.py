@@ -122,6 +122,34 @@ def test_a_controller_is_found_where_it_came_back():
     assert len(back.asked) == 1
 
 
+def test_a_task_of_a_job_finds_a_controller_that_came_back_elsewhere(
+    tmp_path, monkeypatch
+):
+    file = tmp_path / "controller"
+    monkeypatch.setenv("IRIS_CONTROLLER_URL", "http://127.0.0.1:1")
+    monkeypatch.setenv("IRIS_CONTROLLER_FILE", str(file))
+    monkeypatch.setenv("IRIS_JOB_TOKEN", "job.j-1.x")
+    with HttpServer(Script(Said(body=HEALTH))) as back:
+
+        def leave(asked) -> Said:
+            file.write_text(f"{back.url}\n")
+            return a_problem("busy", 503)
+
+        with HttpServer(leave) as first, Client.of_job() as client:
+            file.write_text(f"{first.url}\n")
+            assert client.health().ok
+
+    (asked,) = back.asked
+    assert asked.token == "Bearer job.j-1.x"
+
+
+def test_a_program_that_is_no_task_of_a_job_is_told_so(monkeypatch):
+    monkeypatch.delenv("IRIS_JOB_TOKEN", raising=False)
+
+    with pytest.raises(NoCluster, match="no task of a job"):
+        Client.of_job()
+
+
 def test_unreachable_says_where_and_why_once_patience_is_over():
     with HttpServer(Script(Said())) as gone:
         pass

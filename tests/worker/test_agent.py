@@ -115,6 +115,13 @@ def test_a_controller_that_is_back_elsewhere_is_found(vm):
     heartbeat = eventually(lambda: vm.controller.heartbeats)[-1]
     assert [report.uid for report in heartbeat.attempts] == ["a-1"]
     assert vm.controller.registrations == []
+    told = vm.root / "controller"
+    eventually(lambda: told.read_text().strip() == vm.controller.url)
+    vm.controller.run(
+        *("a-2", "sh", "-c"), 'echo "$IRIS_CONTROLLER_URL"; cat "$IRIS_CONTROLLER_FILE"'
+    )
+    vm.ended("a-2")
+    assert vm.controller.output("a-2").split() == [vm.controller.url] * 2
 
 
 def test_another_cluster_at_our_address_never_sees_our_token(vm):

@@ -9,8 +9,7 @@ from functools import cache
 
 from iris.domain.machine import VmMetadata
 from iris.domain.protocol import AttemptSpec
-from iris.errors import Unreachable
-from iris.worker.discovery import controller_url
+from iris.worker.agent.whereabouts import controller_file
 from iris.worker.folders import VmFolder
 
 # What an attempt inherits of the machine's environment; tokens are not in it.
@@ -34,9 +33,11 @@ def attempt_environment(
 ) -> dict[str, str]:
     """The contract's variables; the user's own come before, ours win."""
     env = _of_vm(metadata, str(folder.shared)) | spec.env
+    controller = controller_file(folder, metadata, spec.uid)
     env |= {
         "IRIS_CLUSTER": metadata.cluster,
-        "IRIS_CONTROLLER_URL": _controller(metadata),
+        "IRIS_CONTROLLER_URL": _controller(controller, metadata),
+        "IRIS_CONTROLLER_FILE": str(controller),
         "IRIS_JOB": spec.job,
         "IRIS_JOB_UID": spec.job_uid,
         "IRIS_TASK_INDEX": str(spec.task_index),
@@ -79,14 +80,11 @@ def _find_what_was_set_up(env: dict[str, str], folder: str) -> None:
         env["PATH"] = f"{folder}/bin:{env['PATH']}"
 
 
-def _controller(metadata: VmMetadata) -> str:
-    """Where the controller listens as far as that costs no question to the cloud."""
-    if not metadata.controller_file:
-        return metadata.controller_url
+def _controller(file: Path, metadata: VmMetadata) -> str:
     try:
-        return controller_url(metadata)
-    except Unreachable:
-        return metadata.controller_url  # away just now; the attempt runs on without
+        return file.read_text().strip()
+    except OSError:
+        return metadata.controller_url  # there was no room to say where it is now
 
 
 def _of_vm(metadata: VmMetadata, shared: str) -> dict[str, str]:

@@ -110,6 +110,7 @@ class Heart:
         while True:
             began = clock.now()
             heartbeat, answer = self._persist("heartbeat", beat)
+            self._wishes.whereabouts.answered_at(self._link.url)
             self._wishes.reconcile(heartbeat, answer)
             # as long a rest as it took: where much happens, each carries more of it
             clock.wait(_NEVER, min(clock.now() - began, MOST_REST))

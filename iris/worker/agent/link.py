@@ -31,8 +31,13 @@ class Link:
     def __init__(self, metadata: VmMetadata, token: Callable[[], str]) -> None:
         self._metadata = metadata
         self._token = token
-        self._url = ""
+        self._url = ""  # where we spoke to it last
         self._connection: http.client.HTTPConnection | None = None
+
+    @property
+    def url(self) -> str:
+        """Where the controller was spoken to last."""
+        return self._url
 
     def post(self, path: str, body: msgspec.Struct, answer: type[T]) -> T:
         """Raises Unreachable, or what the controller said."""

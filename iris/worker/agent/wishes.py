@@ -33,6 +33,7 @@ from iris.worker.agent.desk import Held
 from iris.worker.agent.environment import attempt_environment
 from iris.worker.agent.patience import Patience
 from iris.worker.agent.preparing import Preparer, pick_port
+from iris.worker.agent.whereabouts import Whereabouts
 from iris.worker.agent.worker import Worker
 from iris.worker.endings import SAME_MOMENT
 from iris.worker.folders import remove
@@ -55,6 +56,7 @@ class Wishes:
         caches = Caches(shared, metadata.cache_bytes, worker.desk)
         self._preparer = Preparer(worker.folder, metadata, worker.token, caches)
         threading.Thread(target=caches.watch, name="caches", daemon=True).start()
+        self.whereabouts = Whereabouts(worker.folder, metadata, worker.desk)
         self.unfit = ""  # why this worker can run nothing any more
         self._removals: queue.SimpleQueue[str] = queue.SimpleQueue()
         threading.Thread(target=self._remove, name="removals", daemon=True).start()
@@ -114,6 +116,7 @@ class Wishes:
     def _take_in(self, spec: AttemptSpec) -> None:
         held = self._desk.take_in(spec)
         self._worker.shipper.add(spec.uid)
+        self.whereabouts.tell(spec.uid)
         if not self._preparer.is_needed(spec):
             self._get_ready(held, spec)
             return
