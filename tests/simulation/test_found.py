@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import pytest
+
 from iris.domain.jobs import EndCause
 from iris.domain.protocol import AttemptReport, Heartbeat
 from iris.domain.states import AttemptState, JobState, SliceState, TaskState
+from iris.errors import Conflict
 from iris.planning.gangs import START_DEADLINE, plan_verdicts
 from iris.planning.lifecycle import STOP_DEADLINE, plan_lifecycle
 from iris.planning.plans import Verdict, VerdictPlan
@@ -134,3 +137,16 @@ def test_a_child_that_failed_in_the_heartbeat_that_ended_its_parent_lived_for_ev
 
     assert fleet.journal.job(child.uid).final_state is JobState.CANCELLED
     assert fleet.state.snapshot().pending == ()
+
+
+def test_a_child_that_came_while_its_parent_was_being_cancelled_went_on_without_it():
+    """It was on its way as the others were cancelled, and started after them."""
+    fleet = Fleet()
+    (worker,) = fleet.boot(CPU)
+    parent = fleet.submit(name="parent")
+    (uid,) = fleet.place(parent, worker)
+    fleet.beat(worker, [ran(uid)])
+    fleet.state.cancel_job(parent.uid, "ada")
+
+    with pytest.raises(Conflict, match="which submits it, is being cancelled"):
+        fleet.submit(name="child", parent=parent.uid)

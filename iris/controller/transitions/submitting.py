@@ -114,8 +114,8 @@ def _live_namesake(change: Change, name: str) -> Job | None:
 def _accept(
     change: Change, submission: Submission, owner: Owner, taken: set[str]
 ) -> Job:
-    if owner.parent and owner.parent not in change.tables.jobs:
-        raise Conflict(f"job {owner.parent}, which submits it, has ended")
+    if owner.parent:
+        _require_going_on(change, owner.parent)
     names = change.tables.names
     name = free_name(submission.spec.name, lambda n: n in names or n in taken)
     taken.add(name)
@@ -133,6 +133,14 @@ def _accept(
     change.put_job(job)
     change.event("job submitted", job=job, count=job.spec.tasks, task=0)
     return job
+
+
+def _require_going_on(change: Change, parent_uid: str) -> None:
+    """What ends cannot take a child along that comes after the others were ended."""
+    parent = change.tables.jobs.get(parent_uid)
+    if parent is None or parent.cancelled_by:
+        end = "is being cancelled" if parent else "has ended"
+        raise Conflict(f"job {parent_uid}, which submits it, {end}")
 
 
 def _still_live(change: Change, spec: JobSpec) -> tuple[After, ...]:
