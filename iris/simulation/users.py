@@ -28,9 +28,9 @@ from iris.simulation.world import HOUR, MINUTE, World
 
 GB = 1_000_000_000
 MOST_LIVE = 14  # jobs; people wait when the line is long
-JOB_GAP = 10 * MINUTE  # between two submissions, in working hours
+JOB_GAP = 11 * MINUTE  # between two submissions, in working hours
 PEOPLE = ("ada", "bob", "eve")
-LATELY = 8  # jobs among which one chooses what to run after
+LATELY = 4  # jobs among which one chooses what to run after
 RETRY = 15.0  # seconds until a client without an answer asks again
 
 

@@ -13,6 +13,7 @@ from iris.domain.jobs import EndCause
 from iris.domain.protocol import AttemptSpec
 from iris.domain.resources import Resources
 from iris.domain.states import AttemptState, SliceState
+from iris.errors import Unreachable
 from iris.simulation.fleet import CPU
 from iris.simulation.run import Simulation, simulate
 from iris.simulation.truth import BrokenPromise, Truth
@@ -112,12 +113,11 @@ def forget_who_follows(simulation: Simulation, tables: Tables) -> bool:
     return False
 
 
-def let_one_begin_early(simulation: Simulation, tables: Tables) -> bool:
-    waiting = [job for job in tables.jobs.values() if job.waits_for]
-    for job in waiting[:1]:
+def let_all_begin_early(simulation: Simulation, tables: Tables) -> bool:
+    for job in [job for job in tables.jobs.values() if job.waits_for]:
         tables.jobs[job.uid] = free = replace(job, waits_for=())
         tables.tasks[job.uid].take_job(free)
-    return bool(waiting)
+    return False
 
 
 @pytest.mark.parametrize(
@@ -126,7 +126,7 @@ def let_one_begin_early(simulation: Simulation, tables: Tables) -> bool:
         (forget_what_is_held, "tasks and"),
         (forget_the_children, "outlives its parent"),
         (forget_who_follows, "which ended"),
-        (let_one_begin_early, "starts w"),
+        (let_all_begin_early, "starts w"),
         (lose_a_job, "is not live any more"),
         (hide_a_slice, "nobody owns"),
         (take_the_reasons, "without a reason"),
@@ -138,17 +138,21 @@ def let_one_begin_early(simulation: Simulation, tables: Tables) -> bool:
 def test_a_broken_promise_is_noticed(
     act: Callable[[Simulation, Tables], bool], words: str
 ):
-    result = simulate(5, 0.25, sabotage=at_work(act))
+    # not every day gives the occasion
+    days = (simulate(seed, 0.25, sabotage=at_work(act)) for seed in range(5, 10))
 
-    assert words in result.broken
+    assert any(words in day.broken for day in days)
 
 
 def test_work_that_never_ends_is_noticed():
     def drain_for_good(simulation: Simulation) -> None:
-        simulation.world.at(
-            simulation.world.now + 0.1 * 24 * HOUR - 1.0,
-            lambda: simulation.controller.drain_cluster("nobody"),
-        )
+        def drain() -> None:
+            try:
+                simulation.controller.drain_cluster("nobody")
+            except Unreachable:
+                simulation.world.after(1.0, drain)
+
+        simulation.world.after(0.1 * 24 * HOUR - 1.0, drain)
 
     result = simulate(4, 0.1, sabotage=drain_for_good)
 

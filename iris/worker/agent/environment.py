@@ -6,6 +6,7 @@ import hashlib
 import os
 import tempfile
 from functools import cache
+from pathlib import Path
 
 from iris.domain.machine import VmMetadata
 from iris.domain.protocol import AttemptSpec
