@@ -40,15 +40,16 @@ class Whereabouts:
                 return
             self._url = url
             live = {held.uid for held in self._desk.all() if not held.has_ended}
-            for file in {self._file(uid) for uid in ("", *live)}:
+            for file in {self._folder.controller, *map(self._file, live)}:
                 _write(file, url)
 
     def tell(self, uid: str) -> None:
         """An attempt is about to be prepared."""
         file = self._file(uid)
         with self._lock:
-            if not file.exists():
-                file.parent.mkdir(parents=True, exist_ok=True)
+            if not self._url or file != self._folder.controller:
+                with contextlib.suppress(OSError):
+                    file.parent.mkdir(parents=True, exist_ok=True)
                 _write(file, self._url or _last_known(self._metadata))
 
     def _file(self, uid: str) -> Path:
