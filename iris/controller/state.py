@@ -174,7 +174,7 @@ class State(Kernel):
                 tables.heard[worker.uid] = change.now
                 tables.heartbeat_seqs[worker.uid] = heartbeat.seq
                 tables.nudges[worker.uid] = heartbeat.nudges
-                tables.note_ending(worker.uid, is_ending=heartbeat.is_ending)
+                workers.note_ending(change, worker, is_ending=heartbeat.is_ending)
         with self.reading():
             if heartbeat.worker_uid not in self._tables.workers:
                 raise NotThere(f"worker {heartbeat.worker_uid} is gone")

@@ -210,7 +210,13 @@ class Promises:
     def _suspect_delay(self, state: State) -> None:
         """Is something left for later that could be done at once?"""
         snapshot, now = state.snapshot(), self._world.now
-        undone: list[object] = list(plan_assignments(snapshot, now).placements)
+        with state.reading() as tables:
+            ending = set(tables.ending)  # what is placed there begins once it is back
+        undone: list[object] = [
+            each
+            for each in plan_assignments(snapshot, now).placements
+            if not ending.intersection(worker_uid for _, worker_uid in each.tasks)
+        ]
         undone += plan_capacity(snapshot, now).creates
         if undone:
             self._suspicion = (state.seq, now + IDLE, str(undone[0]))

@@ -150,3 +150,20 @@ def test_a_child_that_came_while_its_parent_was_being_cancelled_went_on_without_
 
     with pytest.raises(Conflict, match="which submits it, is being cancelled"):
         fleet.submit(name="child", parent=parent.uid)
+
+
+def test_work_on_a_worker_that_began_anew_waited_until_something_else_happened():
+    """Nobody woke the scheduler as the worker was back."""
+    fleet = Fleet()
+    (worker,) = fleet.boot(CPU)
+    heard: list[str] = []
+    fleet.state.listen(lambda changed: heard.extend(e.kind for e in changed.events))
+    ending = Heartbeat(worker.uid, worker.boot_id, seq=1000, is_ending=True)
+    fleet.state.heartbeat(ending)
+    fleet.submit()
+    heard.clear()
+
+    for seq in (1001, 1002):
+        fleet.state.heartbeat(Heartbeat(worker.uid, "another boot", seq=seq))
+
+    assert heard == ["worker began anew"]

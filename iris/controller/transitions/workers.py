@@ -146,3 +146,16 @@ def _move(change: Change, move: WorkerMove) -> None:
         slice_name=worker.slice_name,
         worker_uid=worker.uid,
     )
+
+
+def note_ending(change: Change, worker: Worker, *, is_ending: bool) -> None:
+    """Was its keeper told to end? One that begins anew takes what waited for it."""
+    was_ending = worker.uid in change.tables.ending
+    change.tables.note_ending(worker.uid, is_ending=is_ending)
+    if was_ending and not is_ending:
+        change.event(
+            "worker began anew",
+            because="its keeper was told to end, and is back",
+            slice_name=worker.slice_name,
+            worker_uid=worker.uid,
+        )
