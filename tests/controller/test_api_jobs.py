@@ -168,6 +168,27 @@ def test_a_user_cannot_end_or_read_the_job_of_another(desk: Desk):
     assert own.json["spec"]["env"] == {"KEY": "secret"}
 
 
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("POST", ":cancel"),
+        ("GET", "/log"),
+        ("GET", "/log:stream"),
+        ("GET", "/outputs"),
+        ("GET", "/tasks/0/attempts/0/outputs"),
+        ("GET", "/tasks/0/entrance"),
+    ],
+)
+def test_what_is_a_users_own_is_refused_to_strangers_by_name(desk: Desk, method, path):
+    desk.submit(desk.token(Role.USER, "ada"))
+    bob = desk.token(Role.USER, "bob")
+
+    answer = desk.ask(method, f"/v1/jobs/job{path}", token=bob)
+
+    assert answer.status_code == 403
+    assert answer.json["detail"] == "job job belongs to ada, not to bob"
+
+
 def test_why_explains_a_job_that_waits_and_one_that_has_ended(desk: Desk):
     job = desk.submit()
 
