@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import sqlite3
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from iris.errors import Held, StoreFailed
 
 _BUSY_MS = 30_000  # a person who reads with another program is waited for
 _CHECKPOINT_PAGES = 4000  # about 16 MB of log between checkpoints
+_PAGES_WHEN_FULL = 64
 
 
 class Lock:
@@ -73,6 +75,18 @@ def store_failed(database: Path, error: Exception) -> StoreFailed:
 def is_full(error: DBAPIError) -> bool:
     """Did the disk have no room?"""
     return getattr(error.orig, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_FULL
+
+
+def fold_in(connection: Connection) -> None:
+    """Bring what the log has into the database, and begin the log anew.
+
+    Its file stays as long as it is, and grows no more until the next start: what is
+    free is for the database.
+    """
+    raw: Any = connection.connection.driver_connection
+    with suppress(sqlite3.Error):  # as it was then
+        raw.execute(f"PRAGMA wal_autocheckpoint = {_PAGES_WHEN_FULL}")
+        raw.execute("PRAGMA wal_checkpoint(RESTART)")
 
 
 def _engine(database: Path, query_only: bool) -> Engine:

@@ -15,8 +15,8 @@ from pathlib import Path
 from iris.domain.disk import DiskLevel, DiskUse, words_of_disk
 from iris.errors import DiskFull
 
-MOST_BALLAST = 64 << 20  # bytes: some ten thousand transitions
-_BALLAST_SHARE = 0.01  # of a smaller disk
+MOST_BALLAST = 64 << 20  # bytes; four times what the database's log grows to
+_BALLAST_SHARE = 0.05  # of a smaller disk
 _LOG = logging.getLogger(__name__)
 
 DiskPort = Callable[[], DiskUse]
@@ -37,14 +37,22 @@ def look_at(folder: Path) -> DiskPort:
 class StateDisk:
     """What the parts of the controller may write. Thread-safe."""
 
-    def __init__(self, folder: Path, look: DiskPort | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        look: DiskPort | None = None,
+        most_ballast: int = MOST_BALLAST,
+    ) -> None:
         self._look = look or look_at(folder)
         self._ballast = folder / "ballast"
+        self._most_ballast = most_ballast
         self._lock = threading.Lock()
 
     def use(self) -> DiskUse:
-        """How full it is."""
-        return self._look()
+        """How full it is; where the ballast is not there, its room is not free."""
+        use = self._look()
+        missing = max(self._wanted(use) - self._ballast_bytes(), 0)
+        return DiskUse(use.total_bytes, max(use.free_bytes - missing, 0))
 
     def may_write(self) -> bool:
         """May output of tasks be kept?"""
@@ -71,15 +79,17 @@ class StateDisk:
 
     def make_way(self) -> None:
         """At a start: the database cannot even be opened on a full disk."""
-        if self.use().free_bytes < self._wanted():
+        use = self._look()
+        if use.free_bytes < self._wanted(use):
             self.give_up_ballast()
 
     def keep_ballast(self) -> None:
         """Put it there, once there is room for it and as much again."""
-        wanted = self._wanted()
+        use = self._look()
+        wanted = self._wanted(use)
         with self._lock:
-            is_there = self._ballast.exists() and self._ballast.stat().st_size >= wanted
-            if is_there or self.use().level is DiskLevel.FULL:
+            is_there = self._ballast_bytes() >= wanted
+            if is_there or use.free_bytes < 2 * wanted:
                 return
             try:
                 self._allocate(wanted)
@@ -93,12 +103,20 @@ class StateDisk:
         try:
             if hasattr(os, "posix_fallocate"):
                 os.posix_fallocate(handle, 0, size)
+            else:
+                os.pwrite(handle, bytes(size), 0)
         finally:
             os.close(handle)
 
-    def _wanted(self) -> int:
-        share = int(self.use().total_bytes * _BALLAST_SHARE)
-        return max(min(share, MOST_BALLAST), 1)
+    def _wanted(self, use: DiskUse) -> int:
+        share = int(use.total_bytes * _BALLAST_SHARE)
+        return max(min(share, self._most_ballast), 1)
+
+    def _ballast_bytes(self) -> int:
+        try:
+            return self._ballast.stat().st_size
+        except OSError:
+            return 0
 
     def _refuse_at(self, *levels: DiskLevel) -> None:
         use = self.use()

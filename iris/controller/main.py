@@ -117,6 +117,7 @@ class Controller:
         # the owner's lock first: from here on no other controller writes this state
         self._store = self._open_store()
         self._state = State(self._config.groups(), self._store, clock, self._tuning)
+        self._disk.keep_ballast()
         ensure_operator_token(self._state, setting.state, clock.now())
         # then the port: a taken one ends us before anything is promised to anyone
         port = self._config.controller.port

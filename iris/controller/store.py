@@ -12,6 +12,7 @@ from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
 from iris.controller.database import (
     Lock,
+    fold_in,
     is_full,
     open_for_writing,
     store_failed,
@@ -60,9 +61,9 @@ class Store:
         *,
         keep_events: int = 200_000,
         on_failure: Callable[[StoreFailed], None] | None = None,
-        make_room: Callable[[], bool] = lambda: False,
+        make_room: Callable[[], object] = lambda: None,
     ) -> None:
-        """Open or make the database; a full disk is asked once to `make_room`.
+        """Open or make the database; `make_room` is called where the disk is full.
 
         Raises Held or StoreFailed.
         """
@@ -162,12 +163,18 @@ class Store:
             return batch
 
     def _commit_somehow(self, connection: Connection, batch: _Pending) -> None:
-        try:
-            self._commit(connection, batch)
-        except OperationalError as error:
-            if not is_full(error) or not self._make_room():
-                raise
-            self._commit(connection, batch)
+        """On a full disk with the space that is ours already, then with the reserve."""
+        for make_room in (lambda: None, self._make_room):
+            try:
+                self._commit(connection, batch)
+            except OperationalError as error:
+                if not is_full(error):
+                    raise
+                make_room()
+                fold_in(connection)
+            else:
+                return
+        self._commit(connection, batch)
 
     def _commit(self, connection: Connection, batch: _Pending) -> None:
         with connection.begin():

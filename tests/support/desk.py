@@ -59,7 +59,7 @@ class Desk:
             outputs=OutputStore(folder / "outputs", self.state.is_live),
             bundles=BundleStore(folder / "bundles", self.clock.now),
             secrets=SecretStore(folder / "secrets", self.state),
-            disk=StateDisk(folder, lambda: self.disk_use),
+            disk=StateDisk(folder, lambda: self.disk_use, most_ballast=4096),
             metrics=Metrics(),
             clock=self.clock,
             config_text="name: test\n",
