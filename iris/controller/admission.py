@@ -25,6 +25,7 @@ MOST_SWEEP_LETTERS = 32 << 20  # of all the tasks' own variables
 MOST_BEFORE = 1000  # jobs that one runs after
 LONGEST_SETUP = 1500.0  # seconds; what has not started in 1800 is stopped anyway
 LONGEST_GRACE = 3600.0  # seconds between the stop signal and SIGKILL
+LONGEST_STAY = 86400.0  # seconds that the place of a failed attempt is kept
 LONGEST_RUN = 366 * 86400.0  # seconds
 MOST_RETRIES = 1_000_000
 MOST_CPUS = 1e6
@@ -158,6 +159,7 @@ def _faults_of_numbers(spec: JobSpec) -> Iterable[str]:
         ("max_retries", spec.max_retries, 0, MOST_RETRIES),
         ("max_losses", spec.max_losses, 0, MOST_RETRIES),
         ("run_timeout", spec.run_timeout, 0, LONGEST_RUN),
+        ("keep_on_failure", spec.keep_on_failure, 0, LONGEST_STAY),
         ("hold", spec.hold, 0, LONGEST_RUN),
         ("scheduling_timeout", spec.scheduling_timeout, 0, LONGEST_RUN),
         ("disk_bytes", spec.disk_bytes, 0, MOST_MEMORY),

@@ -10,13 +10,25 @@ from iris.domain.jobs import Attempt, Job
 
 def words_of_stay(tables: Tables, job: Job) -> str:
     """Empty where it runs for its own sake."""
-    if not job.spec.hold:
+    if not (job.spec.hold or job.spec.keep_on_failure):
         return ""
-    starts = [each.running_at for each in _live(tables, job) if each.running_at]
-    if not starts:
+    live = _live(tables, job)
+    for attempt in live:
+        if attempt.kept_until:
+            return _words_of_place(job, attempt)
+    starts = [each.running_at for each in live if each.running_at]
+    if not job.spec.hold or not starts:
         return ""
     until = moment(max(starts) + job.spec.hold)
     return f"it holds its slice until {until}; `inv job.exec {job.name} -it` gets in"
+
+
+def _words_of_place(job: Job, attempt: Attempt) -> str:
+    name = f"{job.name}/{attempt.task_index}"
+    return (
+        f"attempt {attempt.number} of task {attempt.task_index} {attempt.detail}: "
+        f"`inv job.exec {name} -it` gets in, `inv job.cancel {job.name}` gives it up"
+    )
 
 
 def moment(at: float) -> str:

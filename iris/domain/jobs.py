@@ -90,6 +90,7 @@ class JobSpec(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     setup_timeout: float = 1200.0  # seconds it may take
     secrets: tuple[str, ...] = ()  # variables whose values are in no row
     secrets_key: str = ""  # of those that came with the job; the controller's
+    keep_on_failure: float = 0.0  # seconds that a failed attempt's place is kept
     hold: float = 0.0  # seconds that its command only holds the slice, for visitors
 
     def env_of(self, index: int) -> dict[str, str]:
@@ -219,3 +220,4 @@ class Attempt(msgspec.Struct, frozen=True, gc=False):
     exit_code: int | None = None
     cause: EndCause | None = None
     detail: str = ""
+    kept_until: float = 0.0  # it has failed, and holds its place for visitors

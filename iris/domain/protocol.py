@@ -53,6 +53,7 @@ class AttemptReport(msgspec.Struct, frozen=True, omit_defaults=True):
     started_at: float = 0.0
     ended_at: float = 0.0
     outputs_missing: str = ""  # why what it left was not collected
+    kept_until: float = 0.0  # it has failed, and holds its place for visitors
 
 
 class Heartbeat(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -100,6 +101,7 @@ class AttemptSpec(msgspec.Struct, frozen=True, omit_defaults=True):
     setup: str = ""
     setup_timeout: float = 1200.0
     secrets: tuple[str, ...] = ()  # names; the values are asked for
+    keep_on_failure: float = 0.0  # seconds that its place stays once it has failed
     output_bytes: int = OUTPUT_BYTES  # that it may leave in IRIS_OUTPUT_DIR
 
 

@@ -75,6 +75,7 @@ class JobFile(msgspec.Struct, frozen=True):
     after_any: Annotated[tuple[str, ...], Many(LINE)] = ()
     same_name: Annotated[SameName | None, OneOf(SameName)] = None
     client_id: Annotated[str, CLIENT_ID] = ""
+    keep_on_failure: Annotated[float | None, Duration()] = None
     hold: Annotated[float | None, Duration(1.0)] = None
     bundle: Annotated[bool | None, Flag()] = None
 

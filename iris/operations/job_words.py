@@ -67,6 +67,7 @@ class Wanted(msgspec.Struct, frozen=True):
     setup_timeout: str = ""
     secret: tuple[str, ...] = ()  # NAME, NAME=env:VARIABLE or NAME=file:PATH
     each: str = ""  # the file of a sweep, a task for each of its lines
+    keep_on_failure: str = ""
     hold: str = ""  # for how long the slice is held, in place of a command
     bundle: bool | None = None  # does the working folder travel along?
 
@@ -146,6 +147,9 @@ def _with_surroundings(spec: JobSpec, wanted: Wanted) -> JobSpec:
     return replace(
         spec,
         disk_bytes=int(_measure("--disk", Size(), wanted.disk)),
+        keep_on_failure=_measure(
+            "--keep-on-failure", Duration(), wanted.keep_on_failure
+        ),
         hold=_measure("--hold", Duration(), wanted.hold),
         setup=wanted.setup,
         setup_timeout=_measure(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from iris.domain.jobs import Attempt, Job
-from iris.domain.states import TASK_ENDED, AttemptState
+from iris.domain.states import TASK_ENDED, AttemptState, TaskState
 from iris.domain.views import TaskView
 
 
@@ -12,7 +12,10 @@ def why_closed(job: Job, task: TaskView, attempt: Attempt | None) -> tuple[str, 
     name = f"task {task.index} of job {job.name}"
     if task.state in TASK_ENDED:
         words = f"{name} has ended ({task.state}): there is nothing to get into"
-        return words, f"`inv job.logs {job.name}` shows what it wrote."
+        hint = f"`inv job.logs {job.name}` shows what it wrote."
+        if task.state is TaskState.FAILED and not job.spec.keep_on_failure:
+            hint += " `--keep-on-failure 30m` would have kept its place."
+        return words, hint
     if attempt is None:
         words = f"{name} waits: {task.because or 'it has not started yet'}"
         return words, f"`inv probe.why {job.name}` says more; try again once it runs."

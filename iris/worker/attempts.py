@@ -15,7 +15,14 @@ import msgspec
 from iris.clock import Clock
 from iris.domain.jobs import EndCause
 from iris.domain.protocol import AttemptSpec
-from iris.worker.endings import Running, because_of, ended, not_started
+from iris.worker.endings import (
+    Running,
+    because_of,
+    ended,
+    has_failed,
+    not_started,
+    words_of_place,
+)
 from iris.worker.folders import VmFolder
 from iris.worker.messages import Known, Start, Stop
 
@@ -33,6 +40,7 @@ class Attempts(ABC):
         self._clock = clock
         self._tell = tell
         self._running: dict[str, Running] = {}
+        self._places: set[str] = set()  # uids that failed and hold their place
 
     @property
     def are_over(self) -> bool:
@@ -51,6 +59,8 @@ class Attempts(ABC):
         known = self.known.get(uid)
         if known is None or uid in self._running or known.pid or known.ended_at:
             return
+        if uid in self._places:
+            return
         try:
             self._folder.make_attempt(uid)
             self._launch(known, Running(start, 0, now))
@@ -63,6 +73,9 @@ class Attempts(ABC):
         if running is not None:
             self._stop_running(running, stop)
             return
+        if stop.uid in self._places:
+            self._give_up_place(stop.uid)
+            return
         known = self.known.get(stop.uid)
         if known is not None and not known.ended_at:
             now, detail = self._clock.now(), stop.because or "never started"
@@ -74,7 +87,7 @@ class Attempts(ABC):
 
     def leave(self, cause: EndCause, because: str, grace: float) -> None:
         """The keeper is about to end: so is what runs."""
-        for uid in list(self._running):
+        for uid in (*self._running, *self._places):
             self.stop(Stop(uid, because, cause, grace))
 
     def forget(self, uid: str) -> None:
@@ -91,7 +104,8 @@ class Attempts(ABC):
 
     def due_at(self) -> float:
         """When to act next, 0 for only when something happens."""
-        times = (each.due_at() for each in self._running.values())
+        times = [each.due_at() for each in self._running.values()]
+        times += [self.known[uid].kept_until for uid in self._places]
         return min((at for at in times if at), default=0.0)
 
     def act(self) -> None:
@@ -100,6 +114,9 @@ class Attempts(ABC):
         for uid, running in self._running.items():
             if running.status is None and 0 < running.due_at() <= now:
                 self._end_late(uid, running, now)
+        for uid in list(self._places):
+            if self.known[uid].kept_until <= now:
+                self._give_up_place(uid)
 
     def _end_late(self, uid: str, running: Running, now: float) -> None:
         if running.kill_at:
@@ -146,6 +163,10 @@ class Attempts(ABC):
         """SIGKILL, to all of it."""
 
     @abstractmethod
+    def _keep_place(self, kept: Known, start: Start) -> bool:
+        """Keep what its visitors need; is there anything? Raises OSError."""
+
+    @abstractmethod
     def _remember(self, known: Known) -> None:
         """Write an end down, before it is told."""
 
@@ -158,12 +179,44 @@ class Attempts(ABC):
             self._folder.output(start.uid).open("a") as file,
         ):
             file.write(f"iris: {because_of(error, start)}\n")
-        self._end(not_started(known, start, error, self._clock.now()))
+        self._finish(not_started(known, start, error, self._clock.now()), start)
 
     def _settle(self, uid: str) -> None:
         """It has ended, and nothing of it lives."""
         running = self._running.pop(uid)
-        self._end(ended(self.known[uid], running, self._clock.now()))
+        known = ended(self.known[uid], running, self._clock.now())
+        self._finish(known, running.start)
+
+    def _finish(self, known: Known, start: Start) -> None:
+        """Its end; where it failed by itself its place may be kept for a while."""
+        if known.spec.keep_on_failure and has_failed(known):
+            until = known.ended_at + known.spec.keep_on_failure
+            kept = msgspec.structs.replace(known, ended_at=0.0, kept_until=until)
+            with contextlib.suppress(OSError):  # a full disk: there is no place
+                if self._keep_place(kept, start):
+                    self._tell_of_place(kept)
+                    self._places.add(known.spec.uid)
+                    self._remember(kept)
+                    self._keep(kept)
+                    return
+        self._end(known)
+
+    def _tell_of_place(self, kept: Known) -> None:
+        """Whoever reads its output hears how to get in."""
+        spec = kept.spec
+        name = f"{spec.job}/{spec.task_index}"
+        with self._folder.output(spec.uid).open("a") as file:
+            file.write(
+                f"iris: {words_of_place(kept)}: `inv job.exec {name} -it` gets in, "
+                f"`inv job.cancel {spec.job}` gives it up\n"
+            )
+
+    def _give_up_place(self, uid: str) -> None:
+        """It ends now, as it failed then."""
+        self._places.discard(uid)
+        self._folder.kept(uid).unlink(missing_ok=True)
+        now, known = self._clock.now(), self.known[uid]
+        self._end(msgspec.structs.replace(known, ended_at=now, kept_until=0.0))
 
     def _end(self, known: Known) -> None:
         self._remember(known)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import signal
+import time
 
 import msgspec
 
@@ -23,6 +24,22 @@ _OF_THE_COMMAND = {
     errno.ENAMETOOLONG,
     errno.E2BIG,
 }
+
+
+# Ends that are the user's own doing.
+FAILURES = frozenset(
+    {
+        EndCause.EXITED,
+        EndCause.SIGNALLED,
+        EndCause.NO_SUCH_COMMAND,
+        EndCause.NO_SUCH_IMAGE,
+        EndCause.NO_SUCH_SECRET,
+        EndCause.SETUP_FAILED,
+        EndCause.OUTPUTS_REFUSED,
+        EndCause.OUT_OF_MEMORY,
+        EndCause.TIMED_OUT,
+    }
+)
 
 
 class Running(msgspec.Struct):
@@ -110,3 +127,17 @@ def because_of(error: Exception, start: Start) -> str:
     command = start.argv[0] if start.argv else ""
     words = (error.strerror if isinstance(error, OSError) else "") or str(error)
     return f"cannot run {command!r}: {words}"
+
+
+def has_failed(known: Known) -> bool:
+    """Did it end by the user's own fault?"""
+    return known.cause in FAILURES and (
+        known.cause is not EndCause.EXITED or known.exit_code != 0
+    )
+
+
+def words_of_place(known: Known) -> str:
+    """How it failed, and until when its place is kept, for a person."""
+    how = known.detail or f"exit status {known.exit_code}"
+    until = time.strftime("%d %b %H:%M UTC", time.gmtime(known.kept_until))
+    return f"failed ({how}), its place is kept until {until}"

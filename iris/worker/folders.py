@@ -49,6 +49,10 @@ class VmFolder:
         """The attempt's secrets, which become its variables when it starts."""
         return self.attempts / uid / "secrets"
 
+    def kept(self, uid: str) -> Path:
+        """The environment of an attempt that failed, while its place is kept."""
+        return self.attempts / uid / "kept"
+
     def outputs(self, uid: str) -> Path:
         """What it leaves here is collected: its IRIS_OUTPUT_DIR."""
         return self.attempts / uid / "outputs"

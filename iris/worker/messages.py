@@ -77,6 +77,7 @@ class Known(msgspec.Struct, frozen=True):
     exit_code: int | None = None
     cause: EndCause | None = None
     detail: str = ""
+    kept_until: float = 0.0  # it failed, and its place is kept for visitors
 
 
 class Hello(msgspec.Struct, frozen=True, tag=True):

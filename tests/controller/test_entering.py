@@ -6,7 +6,8 @@ import time
 
 from iris.domain.access import Role
 from iris.domain.protocol import AttemptReport
-from iris.domain.states import AttemptState
+from iris.domain.states import AttemptState, SliceState
+from iris.planning.plans import LifecyclePlan, SliceMove
 from tests.support.desk import Desk
 
 RUNNING = AttemptState.RUNNING
@@ -73,3 +74,43 @@ def test_a_job_that_holds_its_slice_says_until_when(desk: Desk):
     assert time.strftime("until %d %b %H:%M UTC;", until) in said
     (listed,) = desk.ask("GET", "/v1/jobs").json["items"]
     assert listed["because"] == said
+
+
+def test_the_place_of_a_failed_attempt_is_told_until_it_ends(desk: Desk):
+    (worker,) = desk.boot()
+    job = desk.submit(name="train", keep_on_failure=60)
+    uid = desk.place(job, worker)
+    words = "failed (exit status 3), its place is kept until 16:20"
+    kept = AttemptReport(uid, RUNNING, detail=words, kept_until=desk.clock.now() + 60)
+
+    wanted = worker.beat(kept).attempts[0].want
+    listed = desk.ask("GET", "/v1/jobs/train").json["because"]
+    entrance = desk.ask("GET", "/v1/jobs/train/tasks/0/entrance")
+    desk.ask("POST", "/v1/jobs/train:cancel", {"because": "seen"})
+    worker.beat(AttemptReport(uid, AttemptState.FAILED, exit_code=3))
+    ended = desk.ask("GET", "/v1/jobs/train").json
+
+    assert wanted == "run"
+    assert listed == (
+        f"attempt 0 of task 0 {words}: `inv job.exec train/0 -it` gets in, "
+        "`inv job.cancel train` gives it up"
+    )
+    assert entrance.json["uid"] == uid
+    assert (ended["state"], ended["because"]) == ("cancelled", "seen")
+
+
+def test_a_slice_that_drains_waits_for_no_visitors(desk: Desk):
+    (worker,) = desk.boot()
+    job = desk.submit(name="train", keep_on_failure=60)
+    uid = desk.place(job, worker)
+    kept = AttemptReport(uid, RUNNING, kept_until=desk.clock.now() + 60)
+    worker.beat(kept)
+
+    move = SliceMove(worker.row.slice_name, SliceState.DRAINING, "an operator asks")
+    desk.state.commit_lifecycle(LifecyclePlan(moves=(move,)))
+    (wanted,) = worker.beat(kept).attempts
+    worker.beat(AttemptReport(uid, AttemptState.FAILED, exit_code=3))
+
+    assert (wanted.want, wanted.because) == ("stop", "its slice drains")
+    view = desk.ask("GET", "/v1/jobs/train").json
+    assert (view["state"], view["counts"]) == ("failed", {"failed": 1})

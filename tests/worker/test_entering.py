@@ -135,12 +135,13 @@ def test_a_shell_has_a_terminal_with_the_windows_size(attempt):
 
 
 def test_a_visit_ends_with_its_attempt(vm):
-    vm.controller.run("a-short", "sleep", "1000")
-    vm.is_running("a-short")
+    uid = f"a-{secrets.token_hex(4)}"
+    vm.controller.run(uid, "sleep", "1000")
+    vm.is_running(uid)
 
-    with Visitor("a-short", "sh", "-c", "echo up; exec sleep 123.8") as visitor:
+    with Visitor(uid, "sh", "-c", "echo up; exec sleep 123.8") as visitor:
         visitor.heard(b"up")
-        vm.controller.want("a-short", "stop")
+        vm.controller.want(uid, "stop")
         left = visitor.left()
 
     assert left.err == b"iris: the attempt has ended\n"

@@ -98,6 +98,7 @@ def _take_report(
         reported_seq=attempt.reported_seq or heartbeat_seq,
         coordinator_port=report.coordinator_port or attempt.coordinator_port,
         detail=report.detail,
+        kept_until=report.kept_until,
     )
     if state is not attempt.state:
         seen = _advance(change, seen)
@@ -186,6 +187,8 @@ def desired_attempts(
         because = attempt.stop_because
         if not because and slice_state in _DYING:
             because = f"its slice is {slice_state}"
+        if not because and attempt.kept_until and slice_state is SliceState.DRAINING:
+            because = "its slice drains"  # which is no reason to stop what works
         if because:
             desired.append(_stop(attempt, because, now))
             continue
@@ -252,5 +255,6 @@ def _spec(
         setup=spec.setup,
         setup_timeout=spec.setup_timeout,
         secrets=spec.secrets,
+        keep_on_failure=spec.keep_on_failure,
         output_bytes=output_bytes,
     )

@@ -10,6 +10,7 @@ import msgspec
 from iris.domain.jobs import EndCause
 from iris.domain.protocol import AttemptSpec
 from iris.domain.states import ATTEMPT_ENDED, AttemptState
+from iris.worker.endings import FAILURES, words_of_place
 from iris.worker.messages import Known
 
 
@@ -39,21 +40,6 @@ class Held(msgspec.Struct):
         return self.state in ATTEMPT_ENDED
 
 
-_FAILED = frozenset(
-    {
-        EndCause.EXITED,
-        EndCause.SIGNALLED,
-        EndCause.NO_SUCH_COMMAND,
-        EndCause.NO_SUCH_IMAGE,
-        EndCause.NO_SUCH_SECRET,
-        EndCause.SETUP_FAILED,
-        EndCause.OUTPUTS_REFUSED,
-        EndCause.OUT_OF_MEMORY,
-        EndCause.TIMED_OUT,
-    }
-)
-
-
 class Desk:
     """All attempts of this worker by uid, behind one lock."""
 
@@ -79,6 +65,9 @@ class Desk:
             if known.ended_at:
                 held.state, held.cause = end_of(known), known.cause
                 held.detail = known.detail
+            elif known.kept_until:
+                held.state, held.is_started = AttemptState.RUNNING, True
+                held.detail = words_of_place(known)
             elif known.started_at:
                 held.state, held.is_started = AttemptState.RUNNING, True
             return held
@@ -107,7 +96,7 @@ class Desk:
                 return
             held.outputs_missing = because
             if held.state is AttemptState.SUCCEEDED:
-                is_users = cause in _FAILED
+                is_users = cause in FAILURES
                 held.state = AttemptState.FAILED if is_users else AttemptState.LOST
                 held.cause, held.detail = cause, because
 
@@ -125,7 +114,7 @@ def end_of(known: Known) -> AttemptState:
     """The last state of an attempt, by how its keeper saw it end."""
     if known.cause is EndCause.EXITED and known.exit_code == 0:
         return AttemptState.SUCCEEDED
-    if known.cause in _FAILED:
+    if known.cause in FAILURES:
         return AttemptState.FAILED
     if known.cause is EndCause.STOPPED:
         return AttemptState.CANCELLED

@@ -60,7 +60,8 @@ class Reporter:
             coordinator_port=held.coordinator_port,
             log_bytes=size,
             started_at=known.started_at if known else 0.0,
-            detail=held.detail if held.state is AttemptState.PREPARING else detail,
+            detail=held.detail if _has_words(held) else detail,
+            kept_until=known.kept_until if known else 0.0,
         )
         if not held.has_ended:
             return report
@@ -75,3 +76,9 @@ class Reporter:
             log_offset=offset,
             outputs_missing=held.outputs_missing,
         )
+
+
+def _has_words(held: Held) -> bool:
+    """Is there more to say of a live one than its state?"""
+    is_kept = held.known is not None and bool(held.known.kept_until)
+    return is_kept or held.state is AttemptState.PREPARING

@@ -21,14 +21,16 @@ class Place(msgspec.Struct, frozen=True):
 
     uid: str
     vm: VmFolder
-    pid: int = 0  # of its first process; 0 where it is a container
+    pid: int = 0  # of its first process, 0 where there is none
     began: float = 0.0  # tells that process from a later one of the same number
+    is_process: bool = True  # it is, or was before it failed
 
     @property
     def is_live(self) -> bool:
         """Does the attempt still run?"""
-        if self.pid:
-            return is_same(self.pid, self.began)
+        if self.is_process:
+            is_kept = self.vm.kept(self.uid).exists()
+            return is_kept or is_same(self.pid, self.began)
         return _is_known(self.vm, self.uid)
 
     @property
@@ -39,11 +41,15 @@ class Place(msgspec.Struct, frozen=True):
 
     def environment(self) -> dict[str, str]:
         """What a visitor's command sees, in an attempt that is a process."""
-        return variables_of(self.pid)
+        with contextlib.suppress(OSError):  # it failed, and its place is kept
+            written = self.vm.kept(self.uid).read_bytes()
+            pairs = msgspec.msgpack.decode(written, type=dict[bytes, bytes])
+            return {os.fsdecode(k): os.fsdecode(v) for k, v in pairs.items()}
+        return variables_of(self.pid) if self.pid else {}
 
     def command(self, words: tuple[bytes, ...]) -> list[bytes]:
         """What is run here to run the words there; none of them mean a shell."""
-        if self.pid:
+        if self.is_process:
             return list(words or (_shell(self.environment()),))
         program = [sys.executable, "-m", "iris.worker.entering.containers"]
         return [*map(os.fsencode, (*program, str(self.vm.root), self.uid)), *words]
@@ -55,6 +61,8 @@ def find_place(uid: str) -> Place:
         if not vm.attempt(uid).is_dir():
             continue
         if _is_known(vm, uid):
+            return Place(uid, vm, is_process=False)
+        if vm.kept(uid).exists():
             return Place(uid, vm)
         started = _started(vm, uid)
         if started is not None and is_same(started.pid, started.began):

@@ -88,7 +88,7 @@ class Visit:
 
     def _start(self) -> subprocess.Popen[bytes]:
         environment = self._place.environment()
-        if not environment and self._place.pid:
+        if not environment and self._place.is_process:
             raise NotThere("the attempt ended just now")
         words = self._place.command(self._enter.words)
         if self._enter.terminal:

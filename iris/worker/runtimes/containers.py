@@ -31,29 +31,13 @@ from iris.worker.runtimes.inside import (
     open_to_containers,
     show_secrets,
 )
+from iris.worker.runtimes.news import Ended, News, NotStarted, PlaceLost, Started
 
 log = logging.getLogger(__name__)
 
 
-class Started(msgspec.Struct, frozen=True):
-    """Its container runs."""
-
-    uid: str
-    pid: int
-
-
-class NotStarted(msgspec.Struct, frozen=True):
-    """There is no container of it, and will be none."""
-
-    uid: str
-    error: Exception
-
-
-class Ended(msgspec.Struct, frozen=True):
-    """Its container has ended."""
-
-    uid: str
-    end: End
+# What runs in a container that is kept for visitors.
+WAIT = ("sh", "-c", "trap 'exit 0' TERM; while :; do sleep 3600 & wait $!; done")
 
 
 class ContainerAttempts(Attempts):
@@ -73,9 +57,7 @@ class ContainerAttempts(Attempts):
         self._wake = wake
         self._engine = engine
         self._kept = KeptAttempts(folder.known)
-        self._news: queue.SimpleQueue[Started | NotStarted | Ended] = (
-            queue.SimpleQueue()
-        )
+        self._news: queue.SimpleQueue[News] = queue.SimpleQueue()
 
     def adopt(self, *, are_alive: bool) -> None:
         """Go on with what a former keeper left, unless its machine went down."""
@@ -85,7 +67,9 @@ class ContainerAttempts(Attempts):
                 self._kept.drop(uid)
                 continue
             self.known[uid] = known
-            if known.started_at and not known.ended_at:
+            if known.kept_until:
+                self._places.add(uid)
+            elif known.started_at and not known.ended_at:
                 self._running[uid] = Running(_start_of(known), 0, known.started_at)
                 self._in_background(partial(self._follow, uid, is_watched=False))
         if not are_alive:
@@ -177,7 +161,9 @@ class ContainerAttempts(Attempts):
 
     # -- what happened ---------------------------------------------------------------
 
-    def _take(self, news: Started | NotStarted | Ended) -> None:
+    def _take(self, news: News) -> None:
+        if isinstance(news, PlaceLost) and news.uid in self._places:
+            self._give_up_place(news.uid)
         running = self._running.get(news.uid)
         if running is None:
             return
@@ -209,6 +195,29 @@ class ContainerAttempts(Attempts):
         if running.stopped_as is None or is_departure:
             running.stopped_as, running.detail = self._cause_of(uid, end, running)
         self._settle(uid)
+        start = running.start if uid in self._places else None
+        self._in_background(lambda: self._clear(uid, start))
+
+    def _clear(self, uid: str, kept: Start | None) -> None:
+        """Its container goes; another that does nothing may take its place."""
+        self._engine.remove(uid)
+        if kept is None:
+            return
+        waiting = msgspec.structs.replace(kept, argv=WAIT)
+        try:
+            self._engine.start(self._wish(self.known[uid], waiting))
+        except (IrisError, OSError, ValueError, KeyError) as error:
+            log.warning('place of %s not kept because="%s"', uid, error)
+            self._tell_keeper(PlaceLost(uid))
+        if uid not in self._places:  # it was given up meanwhile
+            self._engine.remove(uid)
+
+    def _keep_place(self, kept: Known, start: Start) -> bool:
+        """One that never ran has nothing that anybody could get into."""
+        return bool(kept.pid)
+
+    def _give_up_place(self, uid: str) -> None:
+        super()._give_up_place(uid)
         self._in_background(lambda: self._engine.remove(uid))
 
     def _cause_of(
@@ -239,7 +248,7 @@ class ContainerAttempts(Attempts):
             if known is None or known.ended_at:
                 self._engine.remove(uid)
 
-    def _tell_keeper(self, news: Started | NotStarted | Ended) -> None:
+    def _tell_keeper(self, news: News) -> None:
         self._news.put(news)
         self._wake()
 

@@ -25,9 +25,9 @@ from iris.worker.descendants import (
     sort,
 )
 from iris.worker.endings import Running
-from iris.worker.folders import VmFolder
+from iris.worker.folders import VmFolder, write_private
 from iris.worker.journal import Journal
-from iris.worker.messages import Known, Stop
+from iris.worker.messages import Known, Start, Stop
 from iris.worker.runtimes.spawning import keep_files, spawn
 from iris.worker.secret_files import read_secrets
 
@@ -85,14 +85,26 @@ class ProcessAttempts(Attempts):
         uid, now = running.start.uid, running.started_at
         self._journal.starting(uid, now)
         work, output = self._folder.work(uid), self._folder.output(uid)
-        env = running.start.env
-        if known.spec.secrets:
-            env = env | read_secrets(self._folder.secrets(uid))
+        env = self._environment(known, running.start)
         running.pid = pid = spawn(running.start.argv, env, work, output)
         self._running[uid] = running
         self._uid_by_pid[pid] = uid
         self._journal.started(uid, now, pid)
         self._keep(msgspec.structs.replace(known, pid=pid, started_at=now))
+
+    def _environment(self, known: Known, start: Start) -> dict[str, str]:
+        if not known.spec.secrets:
+            return start.env
+        return start.env | read_secrets(self._folder.secrets(start.uid))
+
+    def _keep_place(self, kept: Known, start: Start) -> bool:
+        """Its environment: the process that had it is gone."""
+        environment = self._environment(kept, start)
+        content = msgspec.msgpack.encode(
+            {os.fsencode(k): os.fsencode(v) for k, v in environment.items()}
+        )
+        write_private(self._folder.kept(start.uid), content)
+        return True
 
     def _ask_to_end(self, running: Running) -> None:
         send_group(running.pid, signal.Signals[running.start.signal])
@@ -102,7 +114,8 @@ class ProcessAttempts(Attempts):
         send_group(running.pid, signal.SIGKILL)
 
     def _remember(self, known: Known) -> None:
-        self._journal.ended(known.spec.uid, known.ended_at, known.exit_code)
+        at = known.ended_at or self._clock.now()  # a kept one has no process either
+        self._journal.ended(known.spec.uid, at, known.exit_code)
 
     # -- memory ----------------------------------------------------------------------
 
