@@ -38,6 +38,11 @@ class EventFilter(msgspec.Struct, frozen=True):
     slice_name: str = ""
     since: int = 0  # nothing that is asked for has a lower number
 
+    def takes(self, event: Event) -> bool:
+        """Is the event asked for?"""
+        is_job = self.job_uid in ("", event.job_uid)
+        return is_job and self.slice_name in ("", event.slice_name)
+
 
 class PastSpec(msgspec.Struct, frozen=True):
     """What of a spec matters to retention."""

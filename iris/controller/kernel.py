@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import secrets
 import threading
-from collections.abc import Callable, Iterator
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from itertools import islice
+from itertools import chain, islice, takewhile
 from operator import attrgetter
 from typing import NamedTuple
 
@@ -18,12 +19,14 @@ from iris.controller.journal import Journal
 from iris.controller.tables import Tables
 from iris.controller.tokens import derived
 from iris.controller.transitions.settling import settle_jobs
+from iris.domain.events import Event
 from iris.domain.fleet import ScaleGroup, Worker
 from iris.domain.machine import OUTPUT_BYTES
 from iris.domain.resources import UserLimits
 from iris.domain.states import ATTEMPT_ENDED
 from iris.planning.snapshot import MOST_LATE, Gang, PendingJob, Snapshot, WorkerLoad
 
+MOST_RECENT = 5_000  # events that readers find in memory
 DEAF_AFTER = 3  # nudges of which none arrived
 
 
@@ -73,6 +76,8 @@ class Kernel:
         self._seq = restored.seq
         self._tables = Tables(groups, restored)
         self._kept_line: _Line | None = None
+        self._recent: deque[Event] = deque(maxlen=MOST_RECENT)
+        self._recent_after = restored.seq  # newer ones than this are all in it
         self._stalled_until = clock.now()
         self._forgive(clock.now())
         if "join_key" not in self._tables.meta:
@@ -101,6 +106,21 @@ class Kernel:
     ) -> None:
         """Return once `seq` (all so far) survives a crash. Raises StoreFailed, Late."""
         self._journal.wait_durable(self._seq if seq is None else seq, timeout)
+
+    def recent_events(self, after: int) -> list[Event] | None:
+        """Every event above a number, None where memory does not reach back so far."""
+        with self._lock:
+            if after < self._recent_after:
+                return None
+            newer = takewhile(lambda e: e.seq > after, reversed(self._recent))
+            return list(newer)[::-1]
+
+    def _remember(self, events: Sequence[Event]) -> None:
+        overflow = len(self._recent) + len(events) - MOST_RECENT
+        if overflow > 0:
+            dropped = chain(self._recent, events)
+            self._recent_after = next(islice(dropped, overflow - 1, None)).seq
+        self._recent.extend(events)
 
     def listen(self, listener: Callable[[Changed], None]) -> None:
         """Call `listener` after every change, without the lock; it must be quick."""
@@ -182,6 +202,7 @@ class Kernel:
                     self._tables.apply(row)
                 self._seq = change.seq
                 self._journal.append(change.seq, rows, change.events)
+                self._remember(change.events)
             self._seen.seq = self._seq
         if rows or change.events:
             events, touched = tuple(change.events), frozenset(change.workers)

@@ -125,7 +125,7 @@ class Controller:
         self._calls = Calls(clock, lambda: self._autoscaler.wake())
         self._autoscaling = self._make_autoscaling()
         self._autoscaler = Loop(
-            "autoscaler", self._autoscaling.autoscale_once, clock, share=0.1
+            "autoscaler", self._autoscaling.autoscale_once, clock, share=0.05
         )
         scheduling = Scheduling(self._state, clock)
         self._scheduler = Loop("scheduler", scheduling.schedule_once, clock, share=0.5)

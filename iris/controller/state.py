@@ -175,6 +175,7 @@ class State(Kernel):
                 tables.heartbeat_seqs[worker.uid] = heartbeat.seq
                 tables.nudges[worker.uid] = heartbeat.nudges
                 workers.note_ending(change, worker, is_ending=heartbeat.is_ending)
+            change.workers.discard(worker.uid)  # it hears of it by the answer
         with self.reading():
             if heartbeat.worker_uid not in self._tables.workers:
                 raise NotThere(f"worker {heartbeat.worker_uid} is gone")

@@ -7,6 +7,7 @@ gone or that the controller stops. Everything it sends is durable.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from itertools import islice
 
 import msgspec
 
@@ -81,17 +82,29 @@ def stream_events(
         shown = parts.state.seq
         parts.state.wait_durable(shown)
         began = parts.clock.now()
-        events = parts.history.events(wanted, after, _BATCH)
+        events = _events(parts, wanted, after, shown)
         for event in events:
             after = event.seq
             yield _say(event, event_id=event.seq)
         if events:
             pulse.spoke()
         if len(events) < _BATCH:
+            after = max(after, shown)  # none of those up to there is asked for
             rest = (parts.clock.now() - began) * REST
             parts.clock.wait(parts.closing, min(rest, MOST_REST))
             parts.bell.wait(rung, LOOK_AROUND)
             yield from pulse.comment()
+
+
+def _events(
+    parts: Parts, wanted: EventFilter, after: int, durable: int
+) -> tuple[Event, ...]:
+    """The next ones, from memory where that reaches back so far."""
+    recent = parts.state.recent_events(after)
+    if recent is None:
+        return parts.history.events(wanted, after, _BATCH)
+    found = (e for e in recent if e.seq <= durable and wanted.takes(e))
+    return tuple(islice(found, _BATCH))
 
 
 def stream_log(

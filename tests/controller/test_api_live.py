@@ -208,6 +208,17 @@ def test_a_worker_with_something_new_to_do_is_nudged(desk: Desk):
     nudger.close()
 
 
+def test_a_worker_is_not_nudged_for_what_it_said_itself(desk: Desk):
+    (worker,) = desk.boot()
+    uid = desk.place(desk.submit(), worker)
+    nudged: list[str] = []
+    desk.state.listen(lambda changed: nudged.extend(changed.workers))
+
+    worker.beat(AttemptReport(uid, AttemptState.RUNNING))
+
+    assert nudged == []
+
+
 def test_a_port_that_is_taken_is_named(desk: Desk, port: int):
     with pytest.raises(PortTaken, match=str(port)):
         listen("127.0.0.1", port)

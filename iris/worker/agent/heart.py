@@ -27,11 +27,19 @@ T = TypeVar("T")
 # An epoch is a time in milliseconds: numbers have room for a million heartbeats in
 # each, and 63 bits last for centuries.
 EPOCH_SHIFT = 20
-MOST_REST = 0.05  # seconds after a heartbeat, whatever happens meanwhile
+# A heartbeat of this many attempts, or more, is followed by a rest of twice the time
+# that it took: where much happens, each carries more of it.
+CROWD = 16
+MOST_REST = 0.05  # seconds
 REFUSALS = 3  # in a row, before what runs here is ended for them
 REFUSAL_PAUSE = 1.0  # seconds between them
 _NEVER = threading.Event()
 _REFUSED = (Conflict, NotAllowed, NotAuthenticated, NotThere)
+
+
+def rest_after(took: float, attempts: int) -> float:
+    """Seconds without a heartbeat, whatever happens; hardly any where little does."""
+    return min(2.0 * took * min(attempts / CROWD, 1.0), MOST_REST)
 
 
 class Heart:
@@ -112,8 +120,8 @@ class Heart:
             heartbeat, answer = self._persist("heartbeat", beat)
             self._wishes.whereabouts.answered_at(self._link.url)
             self._wishes.reconcile(heartbeat, answer)
-            # as long a rest as it took: where much happens, each carries more of it
-            clock.wait(_NEVER, min(clock.now() - began, MOST_REST))
+            took = clock.now() - began
+            clock.wait(_NEVER, rest_after(took, len(heartbeat.attempts)))
             self._worker.wake.wait(answer.interval)
 
     def _persist(self, what: str, ask: Callable[[], T]) -> T:

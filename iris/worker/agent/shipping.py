@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 from collections.abc import Callable
 
 import msgspec
@@ -21,6 +22,7 @@ MOST_IN_CHUNK = 1 << 20
 MOST_IN_BATCH = 4 << 20
 MOST_IN_REPORT = 16 << 10  # bytes of an ended output that ride in the heartbeat
 SHIP_INTERVAL = 0.2  # seconds between looks at the outputs of live attempts
+REST = 3.0  # of the time that a look took which found nothing more, until the next
 REFUSED_PAUSE = 60.0  # seconds at most between tries of what is not taken
 
 
@@ -104,6 +106,7 @@ class Shipper:
         while True:
             self._news.wait(SHIP_INTERVAL if self._outputs else None)
             self._news.clear()
+            began = time.monotonic()
             try:
                 has_more = self.ship(worker_uid)
                 patience.over()
@@ -113,6 +116,10 @@ class Shipper:
             if has_more:
                 self._news.set()
             shipped()
+            # many outputs end at once: they are looked through once, not for each
+            rest = min((time.monotonic() - began) * REST, SHIP_INTERVAL)
+            if not has_more:
+                threading.Event().wait(rest)
 
     def ship(self, worker_uid: str) -> bool:
         """One batch of what is new; is there more?
