@@ -16,6 +16,7 @@ from iris.domain.disk import DiskLevel, DiskUse, words_of_disk
 from iris.errors import DiskFull
 
 MOST_BALLAST = 64 << 20  # bytes; four times what the database's log grows to
+_CALLS_FOR_A_LOOK = 16
 _BALLAST_SHARE = 0.05  # of a smaller disk
 _LOG = logging.getLogger(__name__)
 
@@ -32,6 +33,25 @@ def look_at(folder: Path) -> DiskPort:
         return DiskUse(used + free, free)
 
     return look
+
+
+class Glance:
+    """Asks at each sixteenth call while the answer is yes: a look takes a while.
+
+    What is written between two looks is little; a no is asked anew each time.
+    """
+
+    def __init__(self, ask: Callable[[], bool]) -> None:
+        self._ask = ask
+        self._was_so = False
+        self._calls = 0
+
+    def __call__(self) -> bool:
+        """What was answered last, or is now."""
+        self._calls += 1
+        if not self._was_so or self._calls % _CALLS_FOR_A_LOOK == 0:
+            self._was_so = self._ask()
+        return self._was_so
 
 
 class StateDisk:

@@ -85,6 +85,7 @@ class JobLog:
         self._folder = folder
         self._job_uid = job_uid
         self._room = room
+        self._longest = room.bounds.segment
         self.segments: list[Segment] = []
         self.have: dict[Key, int] = {}
         self._gone: dict[Key, int] = {}  # bytes, of those that lost some
@@ -155,7 +156,7 @@ class JobLog:
         self._swallowing.discard(key)
         begin = 0
         while begin < len(fresh):
-            full = begin + self._room.bounds.segment - self._tail().size
+            full = begin + self._longest - self._tail().size
             # better between two lines than in one
             end = fresh.find(b"\n", full - 1, full + LONGEST_FRAME) + 1 or full
             part = fresh[begin:end]
@@ -195,8 +196,7 @@ class JobLog:
     def _tail(self) -> Segment:
         """The file that grows."""
         tail = self.segments[-1] if self.segments else None
-        most = self._room.bounds.segment
-        if tail is None or not tail.is_raw or tail.size >= most:
+        if tail is None or not tail.is_raw or tail.size >= self._longest:
             path = next_path(self._folder, self._job_uid, self.end)
             tail = Segment(path, self.end, self.end, 0, has_frames=False)
             self.segments.append(tail)

@@ -31,7 +31,7 @@ from iris.controller.autoscaling import Autoscaling
 from iris.controller.bundle_store import BundleStore
 from iris.controller.calls import Calls
 from iris.controller.chronicle import tell
-from iris.controller.disk import StateDisk
+from iris.controller.disk import Glance, StateDisk
 from iris.controller.figures import (
     log_bounds_of,
     pace_of,
@@ -198,7 +198,7 @@ class Controller:
     def _make_parts(self) -> Parts:
         state, metrics = self._setting.state, Metrics()
         dropped = partial(metrics.note_dropped, "logs")
-        room = Room(log_bounds_of(self._config), self._disk.may_write, dropped)
+        room = Room(log_bounds_of(self._config), Glance(self._disk.may_write), dropped)
         return Parts(
             state=self._state,
             history=self._archive,

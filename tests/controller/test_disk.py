@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from iris.controller.disk import Glance
 from iris.domain.disk import DiskLevel, DiskUse, words_of_disk
 from iris.domain.protocol import AttemptReport
 from iris.domain.states import AttemptState
@@ -118,6 +119,22 @@ def test_on_a_full_disk_attempts_end_and_their_logs_say_what_is_missing(desk: De
     assert line.content == (
         b"iris: 100 kB of this log are gone: the state disk was full when it came\n"
     )
+
+
+def test_a_disk_with_room_is_looked_at_now_and_then_a_full_one_each_time():
+    looks: list[bool] = []
+    answers = [True, False, False, True]
+
+    def look() -> bool:
+        looks.append(answers[len(looks)])
+        return looks[-1]
+
+    glance = Glance(look)
+
+    said = [glance() for _ in range(18)]
+
+    assert said == [*[True] * 15, False, False, True]
+    assert looks == answers
 
 
 def test_health_and_the_cluster_say_how_full_the_disk_is(desk: Desk):
