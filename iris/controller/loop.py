@@ -100,7 +100,8 @@ class Loop:
                 self._clock.wait(self._stopping, due_at - self._clock.now())
                 continue
             breath = (self._clock.now() - began) * self._breath
-            self._clock.wait(self._stopping, min(breath, MOST_BREATH))
+            if self._clock.wait(self._stopping, min(breath, MOST_BREATH)):
+                return  # its wake may have come before the turn, which forgot it
             is_woken = self._clock.wait(self._woken, due_at - self._clock.now())
             if is_woken:
                 self._due_at = min(self._due_at, self._clock.now())
