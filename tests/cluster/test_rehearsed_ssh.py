@@ -6,6 +6,7 @@ import json
 import subprocess
 from contextlib import suppress
 
+import psutil
 import pytest
 import requests
 
@@ -94,17 +95,6 @@ def test_a_secret_reaches_every_vm_of_a_slice_and_no_metadata_or_console(far):
     far.run("job.wait", "s")
 
 
-@pytest.fixture
-def stays(far):
-    """A gang that goes on until its visitors have left."""
-    words = ("--no-bundle", "--tpu", "v5litepod-16", "--json", "--", "sleep", "100000")
-    name = json.loads(far.ok("job.run", *words))["name"]
-    eventually(lambda: counts_of(far, name) == {"running": 4}, within=30.0)
-    yield name
-    far.ok("job.cancel", name)
-    far.run("job.wait", name)
-
-
 def counts_of(far, job):
     return json.loads(far.ok("job.status", job, "--json"))["job"]["counts"]
 
@@ -122,29 +112,38 @@ def visit(far, *words, sent=b""):
     )
 
 
-def test_people_get_into_a_task_on_its_own_vm(far, stays):
+def test_people_get_into_a_task_on_its_own_vm_and_a_cut_leaves_nothing_of_them(far):
+    gang = ("--no-bundle", "--tpu", "v5litepod-16", "--name", "stays")
+    far.ok("job.run", *gang, "--", "sleep", "100000")
+    eventually(lambda: counts_of(far, "stays") == {"running": 4}, within=30.0)
     every = bytes(range(256)) * 1000
     said = 'echo "$TPU_WORKER_ID" >&2; cat; exit 7'
+    long = ("sh", "-c", "echo up; exec sleep 100001")
 
-    ran = visit(far, f"{stays}/2", "--", "sh", "-c", said, sent=every)
+    ran = visit(far, "stays/2", "--", "sh", "-c", said, sent=every)
+    visiting = far.start("job.exec", "stays", "--", *long)
+    assert visiting.stdout.readline() == "up\n"
+    far.ok("rehearse.inject", "--kind", "ssh-cut", "--name", "iris-eu-tpu-*")
+    _, words = visiting.communicate(timeout=60)
+    eventually(lambda: ["sleep", "100001"] not in commands_in(far))
+    counts = counts_of(far, "stays")
+    far.ok("job.cancel", "stays")
+    far.run("job.wait", "stays")
 
     assert (ran.returncode, ran.stdout, ran.stderr) == (7, every, b"2\n")
-    assert b"this is task 0 of 4" in visit(far, stays, "--", "true").stderr
-
-
-def test_a_line_that_is_cut_leaves_nothing_of_a_visit(far, stays):
-    words = ("sh", "-c", "echo up; exec sleep 100001")
-    visiting = far.start("job.exec", f"{stays}/1", "--", *words)
-    assert visiting.stdout.readline() == "up\n"
-
-    far.ok("rehearse.inject", "--kind", "ssh-cut", "--name", "iris-eu-tpu-*")
-    _, said = visiting.communicate(timeout=60)
-
     assert visiting.returncode == 1
-    assert "was cut while it ran" in said
-    words = ["sleep", "100001"]
-    eventually(lambda: words not in [p.cmdline() for p in processes_in(far.folder)])
-    assert counts_of(far, stays) == {"running": 4}
+    assert "this is task 0 of 4" in words
+    assert "was cut while it ran" in words
+    assert counts == {"running": 4}
+
+
+def commands_in(far):
+    """The words of every process below the folder of a terminal."""
+    found = []
+    for process in processes_in(far.folder):
+        with suppress(psutil.Error):
+            found.append(process.cmdline())
+    return found
 
 
 SERVER = """
