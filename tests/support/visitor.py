@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from types import TracebackType
 from typing import NamedTuple, Self
 
@@ -25,9 +26,11 @@ class Left(NamedTuple):
 class Visitor:
     """The program that lets one in; over once the `with` is."""
 
-    def __init__(self, uid: str, *words: str, terminal: str = "") -> None:
+    def __init__(
+        self, uid: str, *words: str, terminal: str = "", flags: Sequence[str] = ()
+    ) -> None:
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "iris.worker.entering", uid],
+            [sys.executable, "-m", "iris.worker.entering", uid, *flags],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 import signal
+from typing import Any
 
 import pytest
 
@@ -25,8 +26,8 @@ class Visited:
         vm.controller.run(self.uid, "sleep", "1000", env={"MINE": "a b"})
         vm.is_running(self.uid)
 
-    def visit(self, *words: str, terminal: str = "") -> Visitor:
-        return Visitor(self.uid, *words, terminal=terminal)
+    def visit(self, *words: str, **how: Any) -> Visitor:
+        return Visitor(self.uid, *words, **how)
 
     def is_alone(self) -> bool:
         """Does it run, and nobody else beside it?"""
@@ -109,6 +110,17 @@ def test_nothing_is_left_once_the_line_is_cut(attempt, how):
             visitor.process.terminate()
         visitor.left()
 
+    assert attempt.is_alone()
+
+
+def test_a_command_that_reads_nothing_of_much_is_ended_after_a_while(attempt):
+    much = bytes(9 << 20)
+
+    with attempt.visit("sleep", "1000", flags=("--stalled-after", "1")) as visitor:
+        visitor.type(much, b"")
+        left = visitor.left()
+
+    assert left.err.startswith(b"iris: what is typed is not read")
     assert attempt.is_alone()
 
 

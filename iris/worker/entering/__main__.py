@@ -18,7 +18,7 @@ from iris.domain.entering import Enter, Said, decode
 from iris.domain.framing import Reader
 from iris.errors import IrisError, UsageError
 from iris.worker.entering.place import find_place
-from iris.worker.entering.visit import Visit
+from iris.worker.entering.visit import STALLED_AFTER, Visit
 
 PATIENCE = 30.0  # seconds for the first words
 
@@ -27,13 +27,15 @@ def main() -> int:
     """Let one visitor in."""
     parser = argparse.ArgumentParser(prog="iris.worker.entering", description=__doc__)
     parser.add_argument("uid", help="the attempt's uid")
-    uid = parser.parse_args().uid
+    parser.add_argument("--stalled-after", type=float, default=STALLED_AFTER)
+    words = parser.parse_args()
     try:
         reader = Reader()
         enter, *more = _first_words(reader)
         if not isinstance(enter, Enter):
             raise UsageError(f"the first words are no greeting: {type(enter).__name__}")
-        return Visit(find_place(uid), enter, reader).run(more)
+        place = find_place(words.uid)
+        return Visit(place, enter, reader, words.stalled_after).run(more)
     except msgspec.MsgspecError as error:
         sys.stderr.write(f"iris: the visitor is not understood: {error}\n")
     except IrisError as error:

@@ -34,6 +34,8 @@ from iris.worker.entering.place import Place
 LOOK_EVERY = 0.5  # seconds between looks at whether attempt and visitor are there
 GRACE = 2.0  # seconds between SIGHUP and SIGKILL, once either is gone
 MOST_UNREAD = 8 << 20  # bytes typed that the command has not read
+# Seconds for it to read some of that; meanwhile nobody hears whether the line is cut.
+STALLED_AFTER = 300.0
 PIECE = 1 << 16  # bytes
 NOT_FOUND, NOT_RUN = 127, 126  # as shells have it
 
@@ -41,7 +43,14 @@ NOT_FOUND, NOT_RUN = 127, 126  # as shells have it
 class Visit:
     """From the command's start to its end; nothing of it is left behind."""
 
-    def __init__(self, place: Place, enter: Enter, reader: Reader) -> None:
+    def __init__(
+        self,
+        place: Place,
+        enter: Enter,
+        reader: Reader,
+        stalled_after: float = STALLED_AFTER,
+    ) -> None:
+        self._stalled_after = stalled_after
         self._place = place
         self._enter = enter
         self._reader = reader
@@ -185,6 +194,7 @@ class Visit:
             with contextlib.suppress(BlockingIOError):
                 while self._unread:
                     del self._unread[: os.write(self._ours, self._unread[:PIECE])]
+                    self._heard_at = time.monotonic()  # it goes on
         except OSError:  # it reads no more
             self._unread.clear()
             self._is_typed = True
@@ -241,11 +251,19 @@ class Visit:
             for pid in own_children() if now >= self._kill_at else ():
                 send(pid)
         elif not self._place.is_live:
-            line_end = "\r\n" if self._enter.terminal else "\n"
-            sys.stderr.write(f"iris: the attempt has ended{line_end}")
+            self._tell("the attempt has ended")
+            self._hang_up()
+        elif not self._hears and now > self._heard_at + self._stalled_after:
+            self._tell("what is typed is not read: nobody can be heard any more")
             self._hang_up()
         elif self._is_cut() or (self._hears and now > self._heard_at + SILENT_AFTER):
             self._hang_up()
+
+    def _tell(self, words: str) -> None:
+        line_end = "\r\n" if self._enter.terminal else "\n"
+        with contextlib.suppress(OSError):  # whoever would read it has gone
+            sys.stderr.write(f"iris: {words}{line_end}")
+            sys.stderr.flush()
 
     def _is_cut(self) -> bool:
         """Has whoever listens to us gone, or whoever spoke while we did not hear?"""
