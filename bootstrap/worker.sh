@@ -236,6 +236,7 @@ run_worker() {
     # /machine/proc: who holds a chip may be a process of the VM, or of another container
     words="$(timeout 120 docker run -d --name "$NAME" --network=host --restart=always \
         --privileged --ulimit memlock=-1 --shm-size=16g \
+        --stop-timeout=25 -e IRIS_STOP_TIMEOUT=25 \
         --log-opt max-size=20m --log-opt max-file=2 \
         -v "$CACHE:/var/cache/iris" -v /proc:/machine/proc:ro \
         "${ONLY_OF_THIS_BOOT[@]}" "${options[@]}" "$IMAGE" \

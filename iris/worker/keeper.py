@@ -43,10 +43,11 @@ from iris.worker.surroundings import PREEMPTED, is_preempted
 
 log = logging.getLogger(__name__)
 
-# Seconds for what runs to end by itself when the VM goes; `docker stop` waits 10.
-LAST_GRACE = 5.0
 DOCKER = "docker"  # the runtime whose attempts outlive a keeper
-LAST_DEADLINE = 8.0  # seconds until the keeper goes though something will not die
+# Seconds from SIGTERM to SIGKILL, where whoever started us does not say: as Docker's
+STOP_TIMEOUT = 10.0
+LAST_WORDS = 5.0  # seconds of these that attempts do not have
+LAST_MARGIN = 2.0  # seconds of these in which the keeper is gone already
 TELL_DEADLINE = 2.0  # seconds for the controller to hear how attempts ended
 TOLD_TO_STOP = "its VM was told to stop"
 
@@ -71,6 +72,7 @@ class Keeper:
         )
         self._identity = self._read_identity()
         self._is_stopping = False
+        self._stop_timeout = float(os.environ.get("IRIS_STOP_TIMEOUT", STOP_TIMEOUT))
 
     def _adopt(self, *, goes_on: bool) -> Attempts:
         from iris.worker.runtimes.containers import ContainerAttempts
@@ -212,10 +214,11 @@ class Keeper:
         """All attempts, then the agent: how they ended is told before it goes."""
         preempted = PREEMPTED if is_preempted(self._metadata_address) else ""
         log.info('keeper stopping because="%s"', preempted or TOLD_TO_STOP)
-        until = self._clock.now() + LAST_DEADLINE
-        self._agent.tell(Ending(preempted, LAST_GRACE))
+        until = self._clock.now() + self._stop_timeout - LAST_MARGIN
+        grace = self._stop_timeout - LAST_WORDS
+        self._agent.tell(Ending(preempted, grace))
         cause = EndCause.PREEMPTED if preempted else EndCause.WORKER_LOST
-        self._attempts.leave(cause, preempted or TOLD_TO_STOP, LAST_GRACE)
+        self._attempts.leave(cause, preempted or TOLD_TO_STOP, grace)
         while not self._attempts.are_over and self._clock.now() < until:
             self._turn(most=until - self._clock.now())
         until = min(until, self._clock.now() + TELL_DEADLINE)

@@ -22,6 +22,7 @@ class FakeMetadata:
         self.away = 0
         self.holds = True  # what is asked to wait for a change
         self.asked: Counter[str] = Counter()
+        self.held: Counter[str] = Counter()  # of these, who was made to wait
         self.changed = threading.Condition()
         self._is_closed = False
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), _answers_of(self))
@@ -35,6 +36,11 @@ class FakeMetadata:
         with self.changed:
             self.values[path] = value
             self.changed.notify_all()
+
+    def set_untold(self, path: str, value: str) -> None:
+        """Only who asks anew hears of it, not who waits for a change."""
+        with self.changed:
+            self.values[path] = value
 
     def close(self) -> None:
         with self.changed:
@@ -51,6 +57,7 @@ class FakeMetadata:
         if "wait_for_change" in query and self.holds:
             last, most = query["last_etag"][0], float(query["timeout_sec"][0])
             with self.changed:
+                self.held[path] += 1
                 self.changed.wait_for(
                     lambda: self._is_closed or etag(self.values[path]) != last, most
                 )

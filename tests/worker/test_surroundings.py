@@ -142,6 +142,7 @@ def test_the_metadata_server_has_its_usual_name_unless_another_is_set():
 def cloud_vm(make_vm, cloud, monkeypatch):
     """A keeper that knows nothing but the metadata server."""
     monkeypatch.setenv("GCE_METADATA_HOST", cloud.address)
+    monkeypatch.setenv("IRIS_STOP_TIMEOUT", "25")  # as bootstrap/worker.sh says it
     vm = make_vm(told_by_cloud=True)
     cloud.set("attributes/iris-controller", vm.controller.url)
     return vm
@@ -218,11 +219,14 @@ def test_a_preempted_vm_says_so_at_once_and_its_attempts_are_losses(cloud_vm, cl
 
 
 def test_a_shutdown_that_is_quicker_than_its_notice_makes_no_failures(cloud_vm, cloud):
-    for uid in ("a-1", "a-2"):
-        cloud_vm.controller.run(uid, "sleep", "1000")
-        cloud_vm.is_running(uid)
-    cloud.values["preempted"] = "TRUE"  # whoever waits for a change was not told yet
+    says = "trap 'cat $IRIS_DEADLINE_FILE; exit 3' TERM; sleep 99 & wait"
+    cloud_vm.controller.run("a-1", "sleep", "1000")
+    cloud_vm.controller.run("a-2", "sh", "-c", says)
+    cloud_vm.is_running("a-1")
+    cloud_vm.is_running("a-2")
     (pid,) = cloud_vm.pids_of("a-1")
+    eventually(lambda: cloud.held["preempted"])
+    cloud.set_untold("preempted", "TRUE")
 
     os.kill(pid, signal.SIGTERM)
     first = cloud_vm.ended("a-1")
@@ -232,6 +236,8 @@ def test_a_shutdown_that_is_quicker_than_its_notice_makes_no_failures(cloud_vm, 
     assert (first.state, first.cause) == ("lost", "preempted")
     assert first.detail == "the cloud preempts this VM (ended by SIGTERM)"
     assert (second.state, second.cause) == ("lost", "preempted")
+    until = float(cloud_vm.controller.output("a-2"))
+    assert 0 < until - second.ended_at <= 20.0  # of the 25, five are for the rest
     cloud_vm.keeper.wait(timeout=20)
     assert "preempts" in cloud_vm.controller.heartbeats[-1].notice
 

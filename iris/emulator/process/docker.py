@@ -34,7 +34,7 @@ from iris.emulator.process.stock import OURS, image, login, name_of, pull, say
 WITH_VALUE = {
     *("--name", "--network", "--restart", "-v", "--volume", "-e", "--env", "--label"),
     *("-l", "--device", "--ulimit", "--shm-size", "--pid", "--log-opt"),
-    "--mount",
+    *("--mount", "--stop-timeout"),
 }
 SWITCHES = {"-d", "--detach", "--privileged", "--init"}
 
@@ -84,6 +84,7 @@ def run(words: list[str]) -> int:
         "env": dict(_variable(each) for each in many(flags, "-e", "--env")),
         "labels": dict(_variable(each) for each in many(flags, "-l", "--label")),
         "restart": one(flags, "--restart") or "no",
+        "stop_timeout": float(one(flags, "--stop-timeout") or STOP_GRACE),
         "binds": [_bind(each) for each in many(flags, "-v", "--volume")],
         "mounts": mounts,
     }
@@ -216,9 +217,10 @@ def start(words: list[str]) -> int:
 def stop(words: list[str]) -> int:
     """SIGTERM, a while later SIGKILL; it does not start again."""
     flags, names = split(words, {"-t", "--time"}, set())
-    grace = float(one(flags, "-t", "--time") or STOP_GRACE)
+    grace = one(flags, "-t", "--time")
     for name in names:
-        end(there(name), grace)
+        folder = there(name)
+        end(folder, float(grace or spec_of(folder).get("stop_timeout", STOP_GRACE)))
         say(name)
     return 0
 

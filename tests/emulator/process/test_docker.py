@@ -77,6 +77,7 @@ def test_a_container_has_a_root_and_an_environment_of_its_own(docker: Engine) ->
     docker.run(
         *("--network=host", "--privileged", "--init", "--pid", "host"),
         *("--ulimit", "memlock=-1", "--shm-size=16g", "--device", "/dev/null"),
+        *("--stop-timeout", "25"),
         *("-v", f"{source}:/state:ro", "-e", "WORD=a b", IMAGE, "sh", "-c", script),
     )
 
