@@ -21,8 +21,9 @@ _DENIED = (
 _MISSING = "Is the name right? A repository must exist before an image is pushed to it."
 _PASSING = "Try again; what was sent already is not sent twice."
 _DAMAGED = "Try again. Where it stays so, what is there is damaged: push it anew."
+_FILLED = r"no space left on device|disk quota exceeded"
 _RULES: tuple[tuple[str, type[IrisError], str], ...] = (
-    (r"no space left on device|disk quota exceeded", EngineFailed, _FULL),
+    (_FILLED, EngineFailed, _FULL),
     (r"verification failed", Unavailable, _DAMAGED),
     (
         r"cannot connect to the docker daemon|error during connect|docker\.sock",
@@ -59,3 +60,8 @@ def refusal(about: str, words: str) -> IrisError:
         if re.search(pattern, words, re.IGNORECASE):
             return kind(f"{about}: {said}", hint=hint)
     return EngineFailed(f"{about}: {said}", hint="`docker info` says how it stands.")
+
+
+def says_disk_is_full(words: str) -> bool:
+    """Would it have gone well with more room?"""
+    return re.search(_FILLED, words, re.IGNORECASE) is not None

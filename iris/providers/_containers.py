@@ -6,7 +6,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-from iris.domain.containers import VM_LABEL
+from iris.domain.containers import VM_LABEL, words_of_silence
 from iris.errors import Unavailable
 
 
@@ -27,4 +27,5 @@ def end_all(is_ours: Callable[[Path], bool]) -> None:
                     with suppress(NotFound):
                         api.remove_container(found["Id"], force=True, v=True)
     except (DockerException, requests.RequestException, OSError) as error:
-        raise Unavailable(f"containers that may run do not end: {error}") from error
+        words = f"containers that may run cannot be ended: {words_of_silence(error)}"
+        raise Unavailable(words) from error

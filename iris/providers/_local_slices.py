@@ -186,8 +186,15 @@ class LocalSlices:
         self._end_containers(path)
 
     def _end_containers(self, path: Path) -> None:
-        if self._config.worker.runtime is Runtime.DOCKER:
+        if self._config.worker.runtime is not Runtime.DOCKER:
+            return
+        try:
             containers.end_all(lambda vm: vm.parent == path)
+        except Unavailable:
+            # a VM that never joined for want of an engine has started nothing
+            vms = [Vm(folder) for folder in folders.subfolders(path)]
+            if not vms or any(vm.has_joined() for vm in vms):
+                raise
 
 
 def _vms(path: Path, labels: SliceFile) -> list[Vm]:

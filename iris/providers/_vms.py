@@ -57,6 +57,10 @@ class Vm:
         """Did its keeper ever run?"""
         return (self.folder / "keeper.json").exists()
 
+    def has_joined(self) -> bool:
+        """Did it ever take work?"""
+        return (self.folder / "worker.json").exists()
+
     def is_alive(self) -> bool:
         """Does its keeper run?"""
         return self.keeper() is not None

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import msgspec
 
+from iris.domain.protocol import AttemptSpec
 from iris.worker.agent.desk import Desk
 from iris.worker.agent.environment import setup_key
 from iris.worker.folders import remove
@@ -86,9 +87,13 @@ class Caches:
             return ""
         return f"{free / 1e9:.1f} GB of its VM's disk are free of {wanted / 1e9:.1f} GB"
 
+    def live_specs(self) -> list[AttemptSpec]:
+        """Of all attempts that have not ended."""
+        live = [held.spec for held in self._desk.all() if not held.has_ended]
+        return [spec for spec in live if spec is not None]
+
     def _keys_in_use(self) -> set[str]:
-        live = (held.spec for held in self._desk.all() if not held.has_ended)
-        return {setup_key(spec) for spec in live if spec is not None and spec.setup}
+        return {setup_key(spec) for spec in self.live_specs() if spec.setup}
 
     def _in_use_since(self) -> float:
         """When the oldest attempt that lives may have begun to use something."""

@@ -47,7 +47,7 @@ class Preparer:
         self._token = token
         self._most_kept = most_kept
         self._fetching = threading.Lock()
-        self._images = _images_of(folder, metadata)
+        self._images = _images_of(folder, metadata, caches)
         self._caches = caches
         self._setups = Setups(folder, metadata, caches)
 
@@ -140,11 +140,14 @@ def pick_port(address: str) -> int:
         return port
 
 
-def _images_of(folder: VmFolder, metadata: VmMetadata) -> Images | None:
+def _images_of(folder: VmFolder, metadata: VmMetadata, caches: Caches) -> Images | None:
     """Where attempts are containers; else nothing of an engine is even loaded."""
     if metadata.runtime != "docker":
         return None
     from iris.worker.agent.images import Images
     from iris.worker.runtimes.engine import Engine
 
-    return Images(Engine(str(folder.root)), metadata.metadata_address)
+    def in_use() -> set[str]:
+        return {metadata.image, *(spec.image for spec in caches.live_specs())}
+
+    return Images(Engine(str(folder.root)), metadata.metadata_address, in_use)

@@ -21,7 +21,7 @@ import msgspec
 import requests
 from docker.errors import APIError, DockerException, NotFound
 
-from iris.domain.containers import UID_LABEL, VM_LABEL
+from iris.domain.containers import UID_LABEL, VM_LABEL, words_of_silence
 from iris.errors import EngineFailed, IrisError, NoEngine, NotThere
 from iris.images.names import ImageName
 
@@ -86,11 +86,9 @@ class Engine:
             try:
                 api.start(made["Id"])
             except APIError as error:
-                words = str(error.explanation)
-                if f'"{wish.argv[0]}": ' in words and "exec" in words:
-                    raise ValueError(
-                        f"image {wish.image} has no {wish.argv[0]}"
-                    ) from error
+                words, program = str(error.explanation), wish.argv[0]
+                if f'"{program}": ' in words and "exec" in words:
+                    raise ValueError(f"image {wish.image} has no {program}") from error
                 raise
             return int(api.inspect_container(made["Id"])["State"]["Pid"])
 
@@ -136,9 +134,8 @@ class Engine:
                     return End(None, is_unwatched=True)
                 if not state["Running"]:
                     status = int(state["ExitCode"])
-                    if was_away and not self._left_alone(status):
-                        is_unwatched = True
-                    return End(status, state["OOMKilled"], is_unwatched)
+                    missed = was_away and not self._left_alone(status)
+                    return End(status, state["OOMKilled"], is_unwatched or missed)
             except NotThere:
                 return End(None, is_unwatched=True)
             except IrisError:
@@ -270,6 +267,13 @@ class Engine:
                 if "error" in line:
                     raise EngineFailed(str(line["error"]))
 
+    def remove_image(self, image: str) -> bool:
+        """Take it away, unless a container is made of it or the engine is away."""
+        with contextlib.suppress(IrisError), _told():
+            self._api().remove_image(image)
+            return True
+        return False
+
     def _api(self) -> Any:
         with self._lock:
             if self._client is None:
@@ -292,4 +296,4 @@ def _told() -> Iterator[None]:
     except APIError as error:
         raise EngineFailed(str(error.explanation or error)) from error
     except (DockerException, requests.RequestException, OSError) as error:
-        raise NoEngine(f"the container engine does not answer: {error}") from error
+        raise NoEngine(words_of_silence(error)) from error
