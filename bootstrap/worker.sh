@@ -252,6 +252,9 @@ wait_for_keeper() {
         ends_again_and_again && break
         sleep 0.1
     done
+    # the slice may be gone before anybody can read the console
+    report "container said" "$(timeout 60 docker logs --tail 6 "$NAME" 2>&1 |
+        grep -v '^[[:space:]]*$' | cut -c1-80 | sed '$!s/$/ |/')"
     fail "the worker does not come up: $(last_words)"
 }
 

@@ -145,13 +145,19 @@ def test_a_token_is_not_told_to_another_cluster(machine: Machine):
 
 def test_a_worker_that_ends_again_and_again_is_heard_of(machine: Machine):
     (machine.root / "restarts").write_text("5\n")
-    (machine.root / "container.log").write_text("iris.worker: no room for a keeper\n")
+    (machine.root / "container.log").write_text(
+        "Traceback\n  in main\n\niris.worker: no room for a keeper\n"
+    )
 
     said = worker(machine).run(SCRIPT)
 
     assert "iris-worker: iris.worker: no room for a keeper" in said
     reason = "the worker does not come up: iris.worker: no room for a keeper"
     assert machine.reason() == reason
+    lines = "Traceback |   in main | iris.worker: no room for a keeper"
+    assert ("container said", lines) in [
+        (report["phase"], report["detail"]) for _, report in machine.reports
+    ]
 
 
 @pytest.mark.parametrize("step", ["docker rm", "docker pull", "docker run"])

@@ -160,4 +160,4 @@ def test_a_vm_registers_once_its_chips_are_free(make_tpu_vm, dev):
         eventually(lambda: "failed" in [phase.phase for phase in vm.controller.phases])
         assert "is held by" in vm.controller.phases[-1].detail
 
-    eventually(lambda: vm.controller.registrations)
+    eventually(lambda: vm.controller.registrations, within=30.0)
