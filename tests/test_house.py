@@ -138,6 +138,15 @@ def test_every_command_that_a_page_or_a_hint_names_is_there():
     }
 
 
+def test_a_letter_means_the_same_flag_in_every_command():
+    from iris.commands._edge import LETTERS
+
+    flags = [a.names for task in commands().values() for a in task.get_arguments()]
+    letters = {names[1]: names[0] for names in flags if len(names) > 1}
+
+    assert {long: letter for letter, long in letters.items()} == LETTERS
+
+
 def test_every_command_calls_an_operation():
     # a probe is the command of its own module, which another test sees to
     others = {n: t for n, t in commands().items() if not n.startswith("probe.")}

@@ -22,6 +22,17 @@ CONFIG = {
 JSON = {"json": "Print JSON, as the API gives it."}
 DRY_RUN = {"dry-run": "Say what would be done, and do nothing."}
 WAIT = {"wait-timeout": "How long to wait, such as 90s or 10m."}
+# One letter means one thing, in whichever command. Invoke's own choice depends on what
+# other flags there are, and came to `--` where a command had many.
+LETTERS = {
+    "env": "e",
+    "follow": "f",
+    "interactive": "i",
+    "json": "j",
+    "name": "n",
+    "output": "o",
+    "terminal": "t",
+}
 
 
 def command(
@@ -47,6 +58,14 @@ def command(
 
 class _Command(Task[Any]):
     """A task whose flags refuse what they cannot read, instead of failing on it."""
+
+    def arg_opts(
+        self, name: str, default: Any, taken_names: set[str]
+    ) -> dict[str, Any]:
+        options: dict[str, Any] = super().arg_opts(name, default, taken_names)
+        long = options["names"][0]
+        options["names"] = [long, LETTERS[long]] if long in LETTERS else [long]
+        return options
 
     def get_arguments(self, ignore_unknown_help: bool | None = None) -> list[Argument]:
         arguments = super().get_arguments(ignore_unknown_help)
