@@ -10,7 +10,8 @@ from iris.config.measures import write_duration
 # $1 is for how many seconds. A shell is in every image; GNU and BSD differ in `date`.
 _PROGRAM = """\
 end=$(($(date +%s) + $1))
-at="$(date -u -d "@$end" +%H:%M 2>/dev/null || date -u -r "$end" +%H:%M) UTC"
+day="+%d %b %H:%M UTC"
+at="$(date -u -d "@$end" "$day" 2>/dev/null || date -u -r "$end" "$day")"
 me="$IRIS_JOB/$IRIS_TASK_INDEX"
 echo "iris: held until $at: inv job.exec $me -it gets in"
 echo "iris: inv job.cancel $IRIS_JOB gives it back earlier"
@@ -30,6 +31,6 @@ def hold_command(seconds: float) -> tuple[str, ...]:
 
 
 def words_of_hold(seconds: float) -> str:
-    """When a hold that begins now would end, on this machine's clock."""
-    at = time.strftime("%H:%M", time.localtime(time.time() + seconds))
+    """When a hold that begins now would end."""
+    at = time.strftime("%d %b %H:%M UTC", time.gmtime(time.time() + seconds))
     return f"held for {write_duration(seconds)} once it starts (now: until {at})"

@@ -16,8 +16,8 @@ DATE = """\
 now="$(cat "$0.now")"
 case "$*" in
 +%s) echo "$now" ;;
-"-u -d @$((now + 14400)) +%H:%M") echo 17:46 ;;
-*) echo 13:47 ;;
+"-u -d @$((now + 14400)) +%d %b %H:%M UTC") echo "12 Jan 17:46 UTC" ;;
+*) echo "12 Jan 13:47 UTC" ;;
 esac
 """
 SLEEP = (
@@ -46,12 +46,12 @@ def held(folder, seconds):
 
 def test_a_hold_says_when_it_ends_and_once_more_when_that_is_near(tmp_path):
     assert held(tmp_path, 4 * 3600) == [
-        "iris: held until 17:46 UTC: inv job.exec hold/2 -it gets in",
+        "iris: held until 12 Jan 17:46 UTC: inv job.exec hold/2 -it gets in",
         "iris: inv job.cancel hold gives it back earlier",
         "slept 13800",
-        "iris: the hold ends in 10 min, at 17:46 UTC",
+        "iris: the hold ends in 10 min, at 12 Jan 17:46 UTC",
         "slept 540",
-        "iris: the hold ends in 1 min, at 17:46 UTC",
+        "iris: the hold ends in 1 min, at 12 Jan 17:46 UTC",
         "slept 60",
         "iris: the hold is over",
     ]
