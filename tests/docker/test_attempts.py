@@ -21,6 +21,7 @@ pytestmark = pytest.mark.docker
 
 def test_an_attempt_is_a_container_in_its_folder(vm):
     said = 'echo "$IRIS_ATTEMPT_UID $MINE $PWD"; touch made; printf "no end"'
+    said = f'cat "$IRIS_CONTROLLER_FILE"; {said}'
     vm.controller.run("a-1", "sh", "-c", said, env={"MINE": "1"}, gang=True)
     eventually(lambda: vm.controller.state("a-1") == "prepared")
     vm.controller.want("a-1", "go", "127.0.0.1:1")
@@ -28,8 +29,9 @@ def test_an_attempt_is_a_container_in_its_folder(vm):
     report = vm.ended("a-1")
 
     assert (report.state, report.exit_code) == (AttemptState.SUCCEEDED, 0)
-    expected = f"a-1 1 {vm.root}/attempts/a-1/work\nno end"
-    assert vm.controller.output("a-1") == expected
+    told, *rest = vm.controller.output("a-1").splitlines()
+    assert told == vm.controller.url
+    assert rest == [f"a-1 1 {vm.root}/attempts/a-1/work", "no end"]
     limits = vm.controller.registrations[0].limits
     assert limits.cpu == "held: by the container's control group"
 
