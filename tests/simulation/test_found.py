@@ -167,3 +167,18 @@ def test_work_on_a_worker_that_began_anew_waited_until_something_else_happened()
         fleet.state.heartbeat(Heartbeat(worker.uid, "another boot", seq=seq))
 
     assert heard == ["worker began anew"]
+
+
+def test_a_child_with_nothing_left_but_to_be_cancelled_never_ended():
+    """It was looked at before its parent, whose end in the same moment was its own."""
+    fleet = Fleet(numbers=iter(range(999, 0, -1)))  # the child's uid comes first
+    (worker,) = fleet.boot(CPU)
+    parent = fleet.submit(name="parent")
+    child = fleet.submit(name="child", parent=parent.uid, tasks=2)
+    (first,), (second,) = fleet.place(parent, worker), fleet.place(child, worker)
+    fleet.beat(worker, [ran(first), ran(second)])
+
+    fleet.beat(worker, [ended(second), ended(first)])
+
+    assert child.uid < parent.uid
+    assert fleet.journal.job(child.uid).final_state is JobState.CANCELLED

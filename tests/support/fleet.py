@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from itertools import count
 
 from iris.clock import VirtualClock
@@ -70,12 +70,13 @@ class Fleet:
         self,
         limits: UserLimits = UserLimits(),
         groups: tuple[ScaleGroup, ...] = (CPU, TPU),
+        numbers: Iterator[int] | None = None,  # of uids, in the order of giving
     ) -> None:
         self.limits = limits
         self.groups = groups
         self.clock = VirtualClock()
         self.journal = MemoryJournal()
-        self._numbers = count(1)
+        self._numbers = numbers or count(1)
         self._seqs = count(1)
         self.state = self._open()
 

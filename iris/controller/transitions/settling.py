@@ -16,22 +16,29 @@ from iris.errors import NotThere
 def settle_jobs(change: Change) -> None:
     """End every job whose last task has ended in this transition.
 
-    The end of one may be that of others that were to run after it.
+    The end of one may be that of others: of those that were to run after it, and of
+    its children, which may have been looked at already.
     """
+    ended: set[str] = set()
     seen: set[str] = set()
     while fresh := sorted(change.jobs_touched - seen):
         seen.update(fresh)
         for job_uid in fresh:
-            _settle_job(change, job_uid)
+            if job_uid not in ended and _settle_job(change, job_uid):
+                ended.add(job_uid)
+                seen = set(ended)
 
 
-def _settle_job(change: Change, job_uid: str) -> None:
+def _settle_job(change: Change, job_uid: str) -> bool:
+    """Has it ended just now?"""
     try:
         job = change.job(job_uid)
     except NotThere:
-        return
-    if job_uid in change.tables.tasks and _open_count(change, job) == 0:
-        _end_job(change, job)
+        return False
+    if job_uid not in change.tables.tasks or _open_count(change, job):
+        return False
+    _end_job(change, job)
+    return True
 
 
 def _open_count(change: Change, job: Job) -> int:
