@@ -40,7 +40,11 @@ def main(words: list[str] | None = None) -> int:
     wanted = [m for m in MEASURES if not given.names or m.name in given.names]
     setting = describe_setting()
     found: list[Found] = []
-    failed = [each.name for each in wanted if not _measured(each, scale, found)]
+    try:
+        failed = [each.name for each in wanted if not _measured(each, scale, found)]
+    except KeyboardInterrupt:
+        print("stopped; nothing is written", file=sys.stderr)
+        return 130
     table = render(found, setting)
     print(table, end="")
     if given.json:
