@@ -68,7 +68,7 @@ LOOP_PATIENCE = 10.0  # seconds for a turn under way when it stops
 CALL_PATIENCE = 5.0  # seconds for cloud calls under way when it stops
 # Seconds that a thread which plans keeps the interpreter from one that answers: a
 # request changes threads some ten times, and each change waits that long.
-SWITCH_INTERVAL = 0.0005
+SWITCH_INTERVAL = 0.0002
 # Objects made until the collector of cycles looks again. It stops every thread, the
 # longer the more jobs there are, and to plan for thousands makes thousands of objects.
 COLLECT_AFTER = 50_000
@@ -128,7 +128,7 @@ class Controller:
             "autoscaler", self._autoscaling.autoscale_once, clock, share=0.05
         )
         scheduling = Scheduling(self._state, clock)
-        self._scheduler = Loop("scheduler", scheduling.schedule_once, clock, share=0.5)
+        self._scheduler = Loop("scheduler", scheduling.schedule_once, clock, share=0.25)
         self._archive = Archive(setting.state / "iris.db")
         self._parts = self._make_parts()
         bounds = retention_bounds_of(self._config)

@@ -25,6 +25,7 @@ from iris.worker.endings import (
 )
 from iris.worker.folders import VmFolder
 from iris.worker.messages import Known, Start, Stop
+from iris.worker.spares import Spares
 
 
 class Attempts(ABC):
@@ -37,6 +38,7 @@ class Attempts(ABC):
     ) -> None:
         self.known: dict[str, Known] = {}
         self._folder = folder
+        self._spares = Spares(folder)
         self._clock = clock
         self._tell = tell
         self._running: dict[str, Running] = {}
@@ -62,7 +64,8 @@ class Attempts(ABC):
         if uid in self._places:
             return
         try:
-            self._folder.make_attempt(uid)
+            if not self._spares.take(self._folder.attempt(uid)):
+                self._folder.make_attempt(uid)
             self._launch(known, Running(start, 0, now))
         except (OSError, ValueError) as error:
             self._refuse(known, start, error)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import shutil
 from pathlib import Path
+
+OUTPUT, WORK, OUTPUTS = "output", "work", "outputs"
+PARTS = (WORK, OUTPUTS)  # the folders in each attempt's
 
 
 class VmFolder:
@@ -23,6 +25,7 @@ class VmFolder:
         self.shared = root / "cache" / "shared"  # which every container has
         self.attempts = root / "attempts"
         self.collected = root / "collected"  # outputs, packed; no attempt comes here
+        self.spares = root / "spares"  # folders of ended attempts, empty
         self.known = root / "known"  # where attempts outlive their keeper
 
     def attempt(self, uid: str) -> Path:
@@ -31,7 +34,7 @@ class VmFolder:
 
     def output(self, uid: str) -> Path:
         """What the attempt prints."""
-        return self.attempts / uid / "output"
+        return self.attempts / uid / OUTPUT
 
     def deadline(self, uid: str) -> Path:
         """When SIGKILL follows, once the attempt was asked to end."""
@@ -55,7 +58,7 @@ class VmFolder:
 
     def outputs(self, uid: str) -> Path:
         """What it leaves here is collected: its IRIS_OUTPUT_DIR."""
-        return self.attempts / uid / "outputs"
+        return self.attempts / uid / OUTPUTS
 
     def packed(self, uid: str) -> Path:
         """Its outputs on their way."""
@@ -63,7 +66,7 @@ class VmFolder:
 
     def work(self, uid: str) -> Path:
         """Where the attempt runs; its bundle is laid out here."""
-        return self.attempts / uid / "work"
+        return self.attempts / uid / WORK
 
     def make_attempt(self, uid: str) -> None:
         """Make the attempt's folders where an agent has not."""
@@ -74,15 +77,6 @@ class VmFolder:
                 continue
             except FileNotFoundError:
                 path.mkdir(parents=True)
-
-    def remove_attempt(self, uid: str) -> None:
-        """Remove all that one attempt left; most left what we made, and no more."""
-        with contextlib.suppress(OSError):
-            os.unlink(self.output(uid))
-            os.rmdir(self.work(uid))
-            os.rmdir(self.attempt(uid))
-            return
-        remove(self.attempt(uid))
 
 
 def write_private(path: Path, content: bytes) -> None:

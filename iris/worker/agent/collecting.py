@@ -121,7 +121,11 @@ class Collector:
                     path.unlink()
 
     def _left_nothing(self, uid: str) -> bool:
-        """One call, whatever is there: an empty folder goes, others stay."""
+        """An empty folder stays as it is; one that says no more goes if it is empty."""
+        with contextlib.suppress(OSError):
+            folder = self._folder.outputs(uid)
+            if not folder.is_symlink() and not os.listdir(folder):
+                return True
         try:
             os.rmdir(self._folder.outputs(uid))
         except FileNotFoundError:

@@ -38,6 +38,7 @@ from iris.worker.agent.worker import Worker
 from iris.worker.endings import SAME_MOMENT
 from iris.worker.folders import remove
 from iris.worker.messages import Accept, Fail, Forget, Start, Stop
+from iris.worker.spares import Spares
 
 # Seconds for a bundle to come from a controller that does not answer; the
 # controller itself, where it can, gives up much sooner.
@@ -247,9 +248,12 @@ class Wishes:
 
         The keeper forgets last, so that a folder is never left without a name.
         """
+        spares = Spares(self._worker.folder)
         while True:
             uid = self._removals.get()
-            self._worker.folder.remove_attempt(uid)
+            attempt = self._worker.folder.attempt(uid)
+            if not spares.keep(attempt):
+                remove(attempt)
             self._tell(Forget(uid))
 
 
