@@ -57,7 +57,9 @@ def test_an_engine_is_told_to_leave_what_runs_when_it_restarts(
 ):
     pid_file = machine.root / "var/run/docker.pid"
     pid_file.parent.mkdir(parents=True)
-    with subprocess.Popen(["sleep", "1000"]) as engine:
+    # it hears SIGHUP even where these tests run under nohup
+    words = ["env", "--default-signal=HUP", "sleep", "1000"]
+    with subprocess.Popen(words) as engine:
         pid_file.write_text(f"{engine.pid}\n")
         said = machine.run(script)
         status = engine.wait(10)

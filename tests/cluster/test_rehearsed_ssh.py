@@ -185,6 +185,8 @@ def fetched(url):
 @pytest.mark.timeout(200)
 def test_a_state_disk_of_another_uid_stops_a_start_until_it_is_adopted(far):
     record = far.home / "clusters" / "iris-eu" / "record.json"
+    far.environment["TOKEN"] = "stays"
+    far.ok("secret.put", "KEPT=env:TOKEN")
     far.ok("cluster.stop", "--no-dry-run")
     uid = json.loads(record.read_text())["cluster_uid"]
     record.write_text(record.read_text().replace(uid, "c0other"))
@@ -196,4 +198,4 @@ def test_a_state_disk_of_another_uid_stops_a_start_until_it_is_adopted(far):
     assert uid in adopted
     assert json.loads(record.read_text())["cluster_uid"] == uid
     assert "one" in far.ok("job.list")
-    assert "SHARED" in far.ok("secret.list")
+    assert "KEPT" in far.ok("secret.list")
