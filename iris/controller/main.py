@@ -89,6 +89,7 @@ def main(words: list[str] | None = None) -> int:
     try:
         controller = Controller(setting, RealClock())
         gc.freeze()  # what was restored lives long
+        asked = _listen_to_signals()  # before anybody hears where we answer
         controller.start()
     except IrisError as error:
         _say_why(error)
@@ -96,7 +97,7 @@ def main(words: list[str] | None = None) -> int:
     except OSError as error:
         _say_why(StoreFailed(f"{error.filename or setting.state}: {error.strerror}"))
         return 1
-    _wait_for_a_signal()
+    os.read(asked, 1)
     controller.stop()
     return 0
 
@@ -267,8 +268,8 @@ def _write_address(machine: Path, url: str, cluster_uid: str) -> None:
     draft.replace(machine / "address.json")
 
 
-def _wait_for_a_signal() -> None:
-    """Sleep until SIGTERM or SIGINT; a pipe, as a lock could be held by ourselves."""
+def _listen_to_signals() -> int:
+    """Where SIGTERM and SIGINT are heard; a pipe, as we could hold a lock ourselves."""
     reader, writer = os.pipe()
 
     def wake(_number: int, _frame: object) -> None:
@@ -276,7 +277,7 @@ def _wait_for_a_signal() -> None:
 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, wake)
-    os.read(reader, 1)
+    return reader
 
 
 def _die(failure: StoreFailed) -> None:
