@@ -3,43 +3,20 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
-from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
 from iris.bundles import pack_outputs
-from iris.client import Client
-from iris.controller.app import create_app
-from iris.controller.server import HttpServer, listen, url_of
 from iris.domain.protocol import MOST_IN_PIECE, AttemptReport, OutputsOffer
 from iris.domain.states import AttemptState
 from iris.domain.views import JobView
 from iris.errors import FellShort, NotThere
 from iris.operations import fetching
 from iris.operations.fetching import Wanted
-from tests.support.desk import Desk, PlayedWorker, open_desk
+from tests.support.desk import Desk, PlayedWorker
 
 SUCCEEDED = AttemptState.SUCCEEDED
-
-
-@pytest.fixture
-def desk(tmp_path: Path) -> Iterator[Desk]:
-    with open_desk(tmp_path / "state") as desk:
-        yield desk
-
-
-@pytest.fixture
-def session(desk: Desk) -> Iterator[SimpleNamespace]:
-    """Where a controller answers."""
-    listener = listen("127.0.0.1", 0)
-    server = HttpServer(create_app(desk.parts), listener)
-    server.start()
-    url = url_of(listener)
-    yield SimpleNamespace(controller=lambda: Client(url, desk.operator))
-    desk.parts.closing.set()
-    server.stop()
 
 
 def leave(

@@ -2,15 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from types import SimpleNamespace
-
 import pytest
 
-from iris.client import Client
-from iris.controller.app import create_app
 from iris.controller.logs import Piece
-from iris.controller.server import HttpServer, listen, url_of
 from iris.domain.protocol import AttemptReport
 from iris.domain.states import AttemptState
 from iris.domain.views import JobView
@@ -18,25 +12,7 @@ from iris.errors import UsageError
 from iris.operations import job_logs
 from iris.operations.job_logs import Wanted
 from iris.operations.jobs import last_lines
-from tests.support.desk import Desk, open_desk
-
-
-@pytest.fixture
-def desk(tmp_path) -> Iterator[Desk]:
-    with open_desk(tmp_path / "state") as desk:
-        yield desk
-
-
-@pytest.fixture
-def session(desk: Desk) -> Iterator[SimpleNamespace]:
-    """Where a controller answers."""
-    listener = listen("127.0.0.1", 0)
-    server = HttpServer(create_app(desk.parts), listener)
-    server.start()
-    url = url_of(listener)
-    yield SimpleNamespace(controller=lambda patience=1.0: Client(url, desk.operator))
-    desk.parts.closing.set()
-    server.stop()
+from tests.support.desk import Desk
 
 
 @pytest.fixture
