@@ -6,6 +6,8 @@ its place at once, as a container's restart policy does.
 
 from __future__ import annotations
 
+import os
+import select
 import subprocess
 import threading
 import time
@@ -105,8 +107,11 @@ def _kill_and_start() -> float:
     process = psutil.Process(controller_pid())
     words, environ = process.cmdline(), process.environ()
     began = time.perf_counter()
+    # not process.wait(): that is until the machine's first process has reaped it
+    gone = os.pidfd_open(process.pid)
     process.kill()
-    process.wait(PATIENCE)
+    select.select([gone], [], [], PATIENCE)
+    os.close(gone)
     another = subprocess.Popen(
         words,
         env=environ,
