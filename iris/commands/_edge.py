@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import functools
 import os
 import sys
@@ -99,6 +100,12 @@ class _Flag(Argument):
             incrementable=other.incrementable,
             attr_name=other.attr_name,
         )
+
+    def __deepcopy__(self, memo: Any) -> _Flag:
+        """Invoke copies every flag of every command at each start; ours are small."""
+        twin = copy.copy(self)
+        twin._value = copy.copy(self._value)
+        return twin
 
     def set_value(self, value: Any, cast: bool = True) -> None:
         try:

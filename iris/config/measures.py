@@ -34,18 +34,20 @@ class Duration(msgspec.Struct, frozen=True):
     """Seconds, written `90s`, `5m` or `1h30m`; a bare number says no unit."""
 
     least: float = 0.0
+    most: float = _LONGEST
 
     @property
     def expected(self) -> str:
         least = f" of {write_duration(self.least)} or more" if self.least else ""
-        return f"a duration{least} such as 90s, 5m or 1h30m"
+        most = f", at most {write_duration(self.most)}" if self.most < _LONGEST else ""
+        return f"a duration{least} such as 90s, 5m or 1h30m{most}"
 
     def read(self, raw: object) -> float:
         if not isinstance(raw, str) or not _DURATION.fullmatch(raw):
             raise Refused(self.expected, raw)
         ms = sum(Fraction(n) * _MS_OF[unit] for n, unit in _DURATION_PART.findall(raw))
         seconds = round(ms) / 1000
-        if not self.least <= seconds <= _LONGEST:
+        if not self.least <= seconds <= self.most:
             raise Refused(self.expected, raw)
         return seconds
 

@@ -11,7 +11,15 @@ from msgspec.structs import replace
 from iris.config.words import IMAGE
 from iris.controller.secret_store import SECRET_NAME
 from iris.domain.fleet import ScaleGroup
-from iris.domain.jobs import STOP_SIGNALS, JobSpec
+from iris.domain.jobs import (
+    LONGEST_GRACE,
+    LONGEST_RUN,
+    LONGEST_SETUP,
+    LONGEST_STAY,
+    SHORTEST_SETUP,
+    STOP_SIGNALS,
+    JobSpec,
+)
 from iris.domain.views import Submission
 from iris.errors import JobRefused
 from iris.planning.explain import refusal
@@ -23,10 +31,6 @@ MOST_ENV_BYTES = 128 * 1024
 LONGEST_VALUE = MOST_ENV_BYTES // 4  # letters, of four bytes at most
 MOST_SWEEP_LETTERS = 32 << 20  # of all the tasks' own variables
 MOST_BEFORE = 1000  # jobs that one runs after
-LONGEST_SETUP = 1500.0  # seconds; what has not started in 1800 is stopped anyway
-LONGEST_GRACE = 3600.0  # seconds between the stop signal and SIGKILL
-LONGEST_STAY = 86400.0  # seconds that the place of a failed attempt is kept
-LONGEST_RUN = 366 * 86400.0  # seconds
 MOST_RETRIES = 1_000_000
 MOST_CPUS = 1e6
 MOST_MEMORY = 1 << 53
@@ -163,7 +167,7 @@ def _faults_of_numbers(spec: JobSpec) -> Iterable[str]:
         ("hold", spec.hold, 0, LONGEST_RUN),
         ("scheduling_timeout", spec.scheduling_timeout, 0, LONGEST_RUN),
         ("disk_bytes", spec.disk_bytes, 0, MOST_MEMORY),
-        ("setup_timeout", spec.setup_timeout, 0.1, LONGEST_SETUP),
+        ("setup_timeout", spec.setup_timeout, SHORTEST_SETUP, LONGEST_SETUP),
         ("stop_grace", spec.stop_grace, 0, LONGEST_GRACE),
         ("resources.cpus", spec.resources.cpus, 0, MOST_CPUS),
         ("resources.memory_bytes", spec.resources.memory_bytes, 0, MOST_MEMORY),

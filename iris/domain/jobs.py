@@ -9,6 +9,12 @@ import msgspec
 from iris.domain.resources import NOTHING, Resources
 from iris.domain.states import AttemptState, JobState, TaskState
 
+SHORTEST_SETUP = 0.1  # seconds
+LONGEST_SETUP = 1500.0  # seconds; what has not started in 1800 is stopped anyway
+LONGEST_GRACE = 3600.0  # seconds between the stop signal and SIGKILL
+LONGEST_STAY = 86400.0  # seconds that the place of a failed attempt is kept
+LONGEST_RUN = 366 * 86400.0  # seconds
+
 
 class Band(StrEnum):
     """Priority bands, the first served first; within one it is first come."""

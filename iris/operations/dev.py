@@ -5,6 +5,7 @@ Needs a checkout and the extras `test` and `check`; all programs are the venv's.
 
 from __future__ import annotations
 
+import compileall
 import os
 import subprocess
 import sys
@@ -96,6 +97,8 @@ def run_tests(
     Those that need a container engine run by themselves, one after the other: they
     share its images.
     """
+    # hundreds of programs are started, also where Python is told to write no bytecode
+    compileall.compile_dir(checkout() / "iris", quiet=2, workers=os.cpu_count() or 1)
     runs = []
     if not docker:
         spread = ("-n", str(os.cpu_count() or 2), "--dist", "worksteal")

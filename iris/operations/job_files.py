@@ -10,12 +10,19 @@ import msgspec
 from msgspec.structs import asdict
 
 from iris.config.kinds import AcceleratorType, Amount, Many, Named, OneOf, Refused, Text
-from iris.config.measures import Duration, Size
+from iris.config.measures import Size
 from iris.config.reading import fields_of, read_struct, read_yaml
 from iris.config.words import ABOVE_ZERO, IMAGE, LINE, NOT_NEGATIVE, ZONE, Flag
 from iris.domain.jobs import STOP_SIGNALS, Band, Capacity, SameName
 from iris.errors import BadClusterFile, UsageError
-from iris.operations.job_words import Wanted
+from iris.operations.job_words import (
+    GRACE_TIME,
+    HOLD_TIME,
+    RUN_TIME,
+    SETUP_TIME,
+    STAY_TIME,
+    Wanted,
+)
 from iris.operations.secret_words import seen_from
 
 JOB_NAME = Text(
@@ -62,21 +69,21 @@ class JobFile(msgspec.Struct, frozen=True):
     capacity: Annotated[Capacity | None, OneOf(Capacity)] = None
     env: Annotated[dict[str, str], Named(VARIABLE, VALUE)] = {}
     max_retries: Annotated[int | None, NOT_NEGATIVE] = None
-    run_timeout: Annotated[float | None, Duration()] = None
+    run_timeout: Annotated[float | None, RUN_TIME] = None
     image: Annotated[str, IMAGE] = ""
-    scheduling_timeout: Annotated[float | None, Duration()] = None
+    scheduling_timeout: Annotated[float | None, RUN_TIME] = None
     signal: Annotated[str, STOP_SIGNAL] = ""
-    stop_grace: Annotated[float | None, Duration()] = None
+    stop_grace: Annotated[float | None, GRACE_TIME] = None
     checkpoint_dir: Annotated[str, LINE] = ""
     setup: Annotated[str, VALUE] = ""
-    setup_timeout: Annotated[float | None, Duration()] = None
+    setup_timeout: Annotated[float | None, SETUP_TIME] = None
     secret: Annotated[tuple[str, ...], Many(LINE)] = ()
     after: Annotated[tuple[str, ...], Many(LINE)] = ()
     after_any: Annotated[tuple[str, ...], Many(LINE)] = ()
     same_name: Annotated[SameName | None, OneOf(SameName)] = None
     client_id: Annotated[str, CLIENT_ID] = ""
-    keep_on_failure: Annotated[float | None, Duration()] = None
-    hold: Annotated[float | None, Duration(1.0)] = None
+    keep_on_failure: Annotated[float | None, STAY_TIME] = None
+    hold: Annotated[float | None, HOLD_TIME] = None
     bundle: Annotated[bool | None, Flag()] = None
 
 

@@ -15,6 +15,11 @@ from iris.config.kinds import Refused
 from iris.config.measures import Duration, Size
 from iris.domain.accelerators import find_accelerator
 from iris.domain.jobs import (
+    LONGEST_GRACE,
+    LONGEST_RUN,
+    LONGEST_SETUP,
+    LONGEST_STAY,
+    SHORTEST_SETUP,
     After,
     AfterEnd,
     Band,
@@ -34,6 +39,11 @@ Choice = TypeVar("Choice", bound=StrEnum)
 # Words that start another program; the job is named after what comes behind them.
 _STARTERS = re.compile(r"(python|pypy)[0-9.]*|sh|bash|env|uv|run|time|nice|exec|uvx")
 _VARIABLE = re.compile(r"[A-Za-z_]\w*=")
+RUN_TIME = Duration(most=LONGEST_RUN)
+HOLD_TIME = Duration(1.0, LONGEST_RUN)
+GRACE_TIME = Duration(most=LONGEST_GRACE)
+STAY_TIME = Duration(most=LONGEST_STAY)
+SETUP_TIME = Duration(SHORTEST_SETUP, LONGEST_SETUP)
 PLAIN_CPUS = 1.0  # what a task without a TPU gets where nothing is said
 LONGEST_NAME = 40  # letters; a number may follow
 
@@ -100,13 +110,13 @@ def make_spec(wanted: Wanted) -> JobSpec:
         band=read_choice("--priority", Band, wanted.priority) or Band.INTERACTIVE,
         env=dict(_variable(each) for each in wanted.env),
         max_retries=wanted.max_retries or 0,
-        run_timeout=_measure("--run-timeout", Duration(), wanted.run_timeout),
+        run_timeout=_measure("--run-timeout", RUN_TIME, wanted.run_timeout),
         image=wanted.image,
         scheduling_timeout=_measure(
-            "--scheduling-timeout", Duration(), wanted.scheduling_timeout
+            "--scheduling-timeout", RUN_TIME, wanted.scheduling_timeout
         ),
         signal=wanted.signal or "SIGTERM",
-        stop_grace=_measure("--stop-grace", Duration(), wanted.stop_grace or "10s"),
+        stop_grace=_measure("--stop-grace", GRACE_TIME, wanted.stop_grace or "10s"),
         checkpoint_dir=wanted.checkpoint_dir,
         each=each,
         after=(
@@ -129,7 +139,7 @@ def _commanded(wanted: Wanted) -> Wanted:
             "there is no command to run",
             hint="It follows the dashes: `inv job.run -- python train.py`.",
         )
-    seconds = _measure("--hold", Duration(1.0), wanted.hold)
+    seconds = _measure("--hold", HOLD_TIME, wanted.hold)
     for flag, is_there in (
         ("a command", wanted.command),
         ("--run-timeout", wanted.run_timeout),
@@ -148,12 +158,12 @@ def _with_surroundings(spec: JobSpec, wanted: Wanted) -> JobSpec:
         spec,
         disk_bytes=int(_measure("--disk", Size(), wanted.disk)),
         keep_on_failure=_measure(
-            "--keep-on-failure", Duration(), wanted.keep_on_failure
+            "--keep-on-failure", STAY_TIME, wanted.keep_on_failure
         ),
-        hold=_measure("--hold", Duration(), wanted.hold),
+        hold=_measure("--hold", HOLD_TIME, wanted.hold),
         setup=wanted.setup,
         setup_timeout=_measure(
-            "--setup-timeout", Duration(), wanted.setup_timeout or "20m"
+            "--setup-timeout", SETUP_TIME, wanted.setup_timeout or "20m"
         ),
         secrets=tuple(sources_of(wanted.secret)),
     )

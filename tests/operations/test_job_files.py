@@ -99,6 +99,10 @@ def test_a_job_without_a_name_is_named_after_its_file(tmp_path):
         ("command: [python, 3]", "command/1: expected a word .*, got 3"),
         ("tpu: v5litepod-17", "tpu: .*the nearest is v5litepod-"),
         ("run_timeout: 90", "run_timeout: expected a duration"),
+        (
+            "keep_on_failure: 90h",
+            "keep_on_failure: expected a .* at most 1d, got '90h'",
+        ),
         ("memory: big", "memory: expected a size"),
         ("name: a\nname: b", "stands twice"),
         ("- a", "expected a mapping"),

@@ -50,6 +50,12 @@ def test_tasks_of_a_single_vm_type_are_single():
         (Wanted(("a",), tpu="v5litepod-17"), UsageError, "v5litepod-17"),
         (Wanted(("a",), tpu="v5litepod-16", tasks=3), JobRefused, "4 VMs"),
         (Wanted(("a",), cpu="none"), UsageError, "--cpu"),
+        (
+            Wanted(("a",), keep_on_failure="90h"),
+            UsageError,
+            "--keep-on-failure: expected a duration .*, at most 1d, got '90h'",
+        ),
+        (Wanted(("a",), setup_timeout="26m"), UsageError, "at most 25m, got '26m'"),
         (Wanted(("a",), env=("1X=2",)), UsageError, "NAME=VALUE"),
     ],
 )
