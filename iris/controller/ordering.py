@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 
 from msgspec.structs import replace
 
@@ -21,6 +22,26 @@ def in_order(spec: JobSpec, find: Callable[[str], Job]) -> JobSpec:
         return spec
     firsts = [each for asked in spec.after if (each := _first(asked, find))]
     return replace(spec, after=tuple(firsts))
+
+
+def is_same_order(job: Job, asked: Iterable[After], find: Callable[[str], Job]) -> bool:
+    """Was a job accepted to run after these? Those not kept any more are not seen."""
+    return _counted(job, asked, find) == _counted(
+        job, (After(first.uid, first.on) for first in job.spec.after), find
+    )
+
+
+def _counted(
+    job: Job, firsts: Iterable[After], find: Callable[[str], Job]
+) -> set[tuple[str, AfterEnd]]:
+    """Without what had ended when the job was accepted."""
+    counted = set()
+    for each in firsts:
+        with suppress(NotThere):
+            first = find(each.job)
+            if not 0 < first.ended_at <= job.submitted_at:
+                counted.add((first.uid, each.on))
+    return counted
 
 
 def _first(asked: After, find: Callable[[str], Job]) -> After | None:

@@ -79,6 +79,22 @@ def test_two_that_submit_at_once_under_one_client_id_are_told_apart():
         fleet.submit(tasks=2, client_id="once")
 
 
+def test_another_order_under_a_known_client_id_is_refused(desk: Desk):
+    for name in ("a", "b"):
+        desk.submit(name=name)
+    after = [{"job": "a"}]
+    accepted = desk.ask("POST", "/v1/jobs", submission(after=after)).json
+    others = ([], [{"job": "b"}], [*after, {"job": "b"}], [{"job": "a", "on": "any"}])
+
+    refused = [desk.ask("POST", "/v1/jobs", submission(after=o)).json for o in others]
+    again = desk.ask("POST", "/v1/jobs", submission(after=after)).json
+
+    assert {answer["detail"] for answer in refused} == {
+        "client id nightly is that of job job, and this one differs in spec.after"
+    }
+    assert again["uid"] == accepted["uid"]
+
+
 def test_what_the_controller_filled_in_makes_no_difference():
     spec = JobSpec(("true",), name="job", after=(After("a"),), secrets=("S",))
     filled = JobSpec(("true",), name="job-2", secrets=("S",), secrets_key="k")

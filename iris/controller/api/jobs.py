@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -12,7 +13,7 @@ from iris.controller.api.query import limited, page_number
 from iris.controller.api.route import MIB, READERS, USERS, Call, NoQuery, Routes
 from iris.controller.auth import Caller
 from iris.controller.history import JobFilter
-from iris.controller.ordering import in_order
+from iris.controller.ordering import in_order, is_same_order
 from iris.controller.parts import Parts
 from iris.controller.transitions.submitting import require_same
 from iris.controller.views import NEWEST
@@ -209,12 +210,14 @@ def _accept(
 def _in_order(call: Call[Any, Any], submission: Submission) -> Submission:
     """As it is if its client id is known, else with what it runs after looked up."""
     parts, caller = call.parts, call.caller
+    find = partial(known_job, parts, caller)
     with parts.state.reading() as tables:
         known = tables.client_ids.get(submission.client_id)
     if known is not None:
-        require_same(own_job(parts, caller, known), submission)
+        job = own_job(parts, caller, known)
+        require_same(job, submission, is_same_order(job, submission.spec.after, find))
         return submission
-    spec = in_order(submission.spec, lambda job: known_job(parts, caller, job))
+    spec = in_order(submission.spec, find)
     return replace(submission, spec=spec)
 
 

@@ -42,9 +42,10 @@ def submit(
     return tuple(uids)
 
 
-def require_same(job: Job, submission: Submission) -> None:
+def require_same(job: Job, submission: Submission, in_order: bool = True) -> None:
     """Refuse another job under the client id of one that was accepted."""
-    differs = difference(job, submission.spec)
+    said = (difference(job, submission.spec), "" if in_order else "spec.after")
+    differs = ", ".join(filter(None, said))
     if job.client_id == submission.client_id and differs:
         raise Conflict(
             f"client id {job.client_id} is that of job {job.name}, and this one "
