@@ -101,7 +101,8 @@ def run_tests(
     compileall.compile_dir(checkout() / "iris", quiet=2, workers=os.cpu_count() or 1)
     runs = []
     if not docker:
-        spread = ("-n", str(os.cpu_count() or 2), "--dist", "worksteal")
+        # most of them wait for programs that they started
+        spread = ("-n", str(2 * (os.cpu_count() or 1)), "--dist", "worksteal")
         chosen = "not docker" if heavy else "not docker and not heavy"
         runs.append((*spread, "-m", chosen, *only))
     if docker or (heavy and not only):

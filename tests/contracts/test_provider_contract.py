@@ -209,7 +209,10 @@ def test_the_log_of_a_controller_can_be_read_and_nothing_else(cloud):
     provider.create_controller(cloud.controller_request())
     health_of(provider)
 
-    assert b"controller started" in provider.read_controller_file("controller.log")
+    # it answers before it says so
+    eventually(
+        lambda: b"controller started" in provider.read_controller_file("controller.log")
+    )
     with pytest.raises(NotFound, match=r"iris\.db"):
         provider.read_controller_file("iris.db")
     with pytest.raises(NotFound):
