@@ -54,6 +54,8 @@ class Tables:
         self.nudges: dict[str, int] = {}  # as the workers counted them
         self.nudged: dict[str, int] = {}  # as we sent them
         self.waiting: dict[str, str] = {}  # job uid -> why its tasks wait
+        self._free: dict[str, Resources] = {}  # by worker uid, until attempts change
+        self._held: tuple[Held, ...] | None = None  # until attempts change
         self._put: dict[type, Callable[[Any], None]] = {
             Job: self._put_job,
             Task: self._put_task,
@@ -77,10 +79,14 @@ class Tables:
 
     def free_on(self, worker: Worker) -> Resources:
         """What is left of a worker, computed from its live attempts."""
+        known = self._free.get(worker.uid)
+        if known is not None:
+            return known
         used = NOTHING
         for attempt in self.live_of_worker(worker.uid).values():
             used += attempt.resources
-        return worker.resources - used
+        free = self._free[worker.uid] = worker.resources - used
+        return free
 
     def held(self) -> tuple[Held, ...]:
         """What the attempts of each user hold, computed from them.
@@ -88,6 +94,11 @@ class Tables:
         A gang holds its whole share until its end is decided: what a lost member
         frees is not for younger work, before the gang is in line again.
         """
+        if self._held is None:
+            self._held = self._count_held()
+        return self._held
+
+    def _count_held(self) -> tuple[Held, ...]:
         single = (
             attempt
             for live in self.worker_attempts.values()
@@ -124,6 +135,7 @@ class Tables:
                     del uids[key]
 
     def _put_worker(self, worker: Worker) -> None:
+        self._free.pop(worker.uid, None)
         self.workers[worker.uid] = worker
         self.slice_workers.setdefault(worker.slice_name, {})[worker.index] = worker
 
@@ -171,6 +183,8 @@ class Tables:
             self.followers.setdefault(first.uid, set()).add(job.uid)
 
     def _put_attempt(self, attempt: Attempt) -> None:
+        self._free.pop(attempt.worker_uid, None)
+        self._held = None
         live = self.worker_attempts.setdefault(attempt.worker_uid, {})
         _index(self.starting, attempt, _is_starting(attempt))
         _index(self.stopping, attempt, _is_stopping(attempt))
@@ -194,6 +208,7 @@ class Tables:
 
     def settle_gang(self, gang_uid: str) -> None:
         """Its verdict is durable in its tasks; the attempts leave memory."""
+        self._held = None
         for attempt_uid in self.gangs.pop(gang_uid, {}):
             self.attempts.pop(attempt_uid, None)
 
@@ -215,7 +230,12 @@ class Tables:
 
     def _forget_worker(self, uid: str) -> None:
         marks = self.heard, self.heartbeat_seqs, self.did_well, self.nudges, self.nudged
-        by_uid: tuple[dict[str, Any], ...] = (self.workers, self.worker_attempts)
+        by_uid: tuple[dict[str, Any], ...] = (
+            self.workers,
+            self.worker_attempts,
+            self._free,
+        )
+        self._held = None
         for kept in (*by_uid, *marks):
             kept.pop(uid, None)
         self.ending.discard(uid)

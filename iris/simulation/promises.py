@@ -7,6 +7,7 @@ from collections import Counter
 from iris.controller.state import State
 from iris.controller.tables import Tables
 from iris.domain.jobs import Job, Task
+from iris.domain.resources import NOTHING
 from iris.domain.states import JobState, SliceState, TaskState
 from iris.planning.autoscaler import plan_capacity
 from iris.planning.explain import explain_job, next_step
@@ -21,8 +22,9 @@ from iris.simulation.world import MINUTE, World
 # An unowned slice is deleted after the planning's grace; to that come a stale or
 # missing listing, calls that fail, and the time in which the controller was down.
 UNOWNED_FOR = 20 * MINUTE
-# A reason costs as much as a plan: after each step one job that waits is explained,
+# A reason costs as much as a plan: after a few changes one job that waits is explained,
 # another each time, and all of them this often.
+CHANGES_PER_REASON = 4
 REASONS_EVERY = 10 * MINUTE
 MOST_EXPLAINED = 20
 IDLE = 10.0  # seconds; longer than any wake of a loop takes here
@@ -46,10 +48,12 @@ class Promises:
         self._controller = controller
         self._sharing = Sharing(truth, controller)
         self._seen_seq = -1
+        self._turn = 0
         self._suspicion = NO_SUSPICION
         self._seen_life = 0
         self._leave_by: dict[str, float] = {}  # attempt uid -> as it was told last
-        self._unowned: dict[str, float] = {}  # name -> controller's uptime by then
+        # name and creation -> controller's uptime by then: a name may come again
+        self._unowned: dict[tuple[str, float], float] = {}
         self._uptime = 0.0
         self._looked_at = world.now
         self._reasons_at = world.now + REASONS_EVERY
@@ -72,7 +76,8 @@ class Promises:
                 self._check_slices(tables)
                 self._check_departures(tables)
                 self._sharing.check(tables)
-                next_in_line = _one_that_waits(tables, state.seq, now)
+                next_in_line = _one_that_waits(tables, self._turn, now)
+            self._turn += 1
             if next_in_line is not None:
                 self._check_reason(state.snapshot(), next_in_line)
         if now >= self._reasons_at:
@@ -159,21 +164,23 @@ class Promises:
             if most > group.max_slices:
                 raise BrokenPromise(f"{group.name} has {most} of {group.max_slices}")
         for worker in tables.workers.values():
-            free = tables.free_on(worker)
+            # not tables.free_on, which remembers what it computed
+            live = tables.live_of_worker(worker.uid).values()
+            free = worker.resources - sum((a.resources for a in live), NOTHING)
             if min(free.cpus, free.memory_bytes, free.chips) < -EPSILON:
                 raise BrokenPromise(f"worker {worker.uid} is promised {free} too often")
 
     def _check_owners(self, tables: Tables) -> None:
         """What exists without a row is deleted soon."""
         unowned = {
-            each.name
+            (each.name, each.created_at)
             for each in self._cloud.resources.values()
             if each.name not in tables.slices and not each.deletion_asked_at
         }
         self._unowned = {
-            name: self._unowned.get(name, self._uptime) for name in sorted(unowned)
+            each: self._unowned.get(each, self._uptime) for each in sorted(unowned)
         }
-        for name, since in self._unowned.items():
+        for (name, _), since in self._unowned.items():
             if self._uptime - since > UNOWNED_FOR:
                 raise BrokenPromise(f"nobody owns {name}, and nobody deletes it")
 
@@ -276,5 +283,8 @@ class Promises:
 
 
 def _one_that_waits(tables: Tables, turn: int, now: float) -> PendingJob | None:
+    which, is_early = divmod(turn, CHANGES_PER_REASON)
+    if is_early or not tables.tasks:
+        return None
     uids = list(tables.tasks)
-    return tables.tasks[uids[turn % len(uids)]].pending(now) if uids else None
+    return tables.tasks[uids[which % len(uids)]].pending(now)
