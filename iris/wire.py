@@ -12,6 +12,7 @@ import msgspec
 from iris import errors
 from iris.domain.views import Problem
 from iris.errors import IrisError, UsageError
+from iris.structs import learn
 
 T = TypeVar("T")
 
@@ -39,6 +40,7 @@ def decode(content: bytes | str, kind: type[T]) -> T:
 
 def convert(values: Mapping[str, str], kind: type[T]) -> T:
     """A struct from words, as queries carry them. Raises UsageError."""
+    _decoder_of(kind)  # it is known from here on
     try:
         return msgspec.convert(values, kind, strict=False)
     except msgspec.ValidationError as error:
@@ -77,7 +79,7 @@ def _tree(root: type[IrisError]) -> Iterator[type[IrisError]]:
 def _decoder_of(kind: type[T]) -> msgspec.json.Decoder[T]:
     found = _DECODERS.get(kind)
     if found is None:
-        found = _DECODERS[kind] = msgspec.json.Decoder(kind)
+        found = _DECODERS[kind] = learn(kind)
     return found
 
 

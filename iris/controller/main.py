@@ -63,6 +63,7 @@ from iris.domain.machine import AddressFile
 from iris.errors import IrisError, PortTaken, StoreFailed
 from iris.providers import load_provider
 from iris.providers.contract import Surroundings
+from iris.structs import learn_all
 
 LOOP_PATIENCE = 10.0  # seconds for a turn under way when it stops
 CALL_PATIENCE = 5.0  # seconds for cloud calls under way when it stops
@@ -88,6 +89,7 @@ def main(words: list[str] | None = None) -> int:
     gc.set_threshold(COLLECT_AFTER, 20, 20)
     try:
         controller = Controller(setting, RealClock())
+        learn_all()
         gc.freeze()  # what was restored lives long
         asked = _listen_to_signals()  # before anybody hears where we answer
         controller.start()

@@ -33,6 +33,7 @@ from iris.emulator.server import HttpServer
 from iris.errors import Held, IrisError
 from iris.files import make_private, write_private
 from iris.processes import started_at
+from iris.structs import learn_all
 
 if TYPE_CHECKING:
     from iris.emulator.docker.driver import DockerDriver
@@ -80,6 +81,7 @@ def _serve(given: argparse.Namespace) -> None:
     clock = RealClock()
     faults = load_faults(given.faults) if given.faults else ()
     driver = _driver(given, clock)
+    learn_all()
     core = Core(given.folder, clock, driver, _DELAYS[given.delays])
     parts = make_parts(core)
     # the port of last time: VMs that live on know it

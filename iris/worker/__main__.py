@@ -13,6 +13,7 @@ from iris.domain.machine import VmMetadata
 from iris.errors import IrisError
 from iris.files import make_private
 from iris.paths import machine_path
+from iris.structs import learn_all
 from iris.worker.discovery import read_metadata
 from iris.worker.folders import VmFolder
 from iris.worker.former import end_former
@@ -29,6 +30,7 @@ def main() -> int:
         level=logging.INFO,
         format="%(asctime)s %(levelname)s keeper %(message)s",
     )
+    learn_all()
     try:
         metadata = read_metadata(folder)
         make_private(folder.root)

@@ -12,6 +12,7 @@ import threading
 from pathlib import Path
 
 from iris.clock import RealClock
+from iris.structs import learn_all
 from iris.worker.agent.agent import Agent
 from iris.worker.folders import VmFolder
 
@@ -32,6 +33,7 @@ def main() -> None:
     )
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.excepthook = _fail
+    learn_all()
     keeper = socket.socket(fileno=os.dup(0))
     Agent(folder, keeper, RealClock()).run()
 
