@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import inspect
 import subprocess
 import sys
 
 import pytest
+
+from iris.controller import main as controller
+from iris.emulator import __main__ as emulator
+from iris.worker import __main__ as keeper
+from iris.worker.agent import __main__ as agent
 
 RACE = """
 import sys, threading, types
@@ -57,3 +63,10 @@ def test_first_uses_at_once_end_no_process(use, learn):
     ran = subprocess.run([sys.executable, "-c", program], check=False, timeout=100)
 
     assert ran.returncode == 0
+
+
+@pytest.mark.parametrize("program", [controller, emulator, keeper, agent])
+def test_every_program_with_threads_learns_its_structs_first(program):
+    assert "\n    learn_all()\n" in inspect.getsource(program).replace(
+        "        ", "    "
+    )

@@ -22,9 +22,8 @@ from iris.simulation.world import MINUTE, World
 # An unowned slice is deleted after the planning's grace; to that come a stale or
 # missing listing, calls that fail, and the time in which the controller was down.
 UNOWNED_FOR = 20 * MINUTE
-# A reason costs as much as a plan: after a few changes one job that waits is explained,
+# A reason costs as much as a plan: after each step one job that waits is explained,
 # another each time, and all of them this often.
-CHANGES_PER_REASON = 4
 REASONS_EVERY = 10 * MINUTE
 MOST_EXPLAINED = 20
 IDLE = 10.0  # seconds; longer than any wake of a loop takes here
@@ -48,7 +47,6 @@ class Promises:
         self._controller = controller
         self._sharing = Sharing(truth, controller)
         self._seen_seq = -1
-        self._turn = 0
         self._suspicion = NO_SUSPICION
         self._seen_life = 0
         self._leave_by: dict[str, float] = {}  # attempt uid -> as it was told last
@@ -76,8 +74,7 @@ class Promises:
                 self._check_slices(tables)
                 self._check_departures(tables)
                 self._sharing.check(tables)
-                next_in_line = _one_that_waits(tables, self._turn, now)
-            self._turn += 1
+                next_in_line = _one_that_waits(tables, state.seq, now)
             if next_in_line is not None:
                 self._check_reason(state.snapshot(), next_in_line)
         if now >= self._reasons_at:
@@ -164,9 +161,10 @@ class Promises:
             if most > group.max_slices:
                 raise BrokenPromise(f"{group.name} has {most} of {group.max_slices}")
         for worker in tables.workers.values():
-            # not tables.free_on, which remembers what it computed
             live = tables.live_of_worker(worker.uid).values()
             free = worker.resources - sum((a.resources for a in live), NOTHING)
+            if tables.free_on(worker) != free:  # it remembers what it computed
+                raise BrokenPromise(f"worker {worker.uid} has {free} free, unnoticed")
             if min(free.cpus, free.memory_bytes, free.chips) < -EPSILON:
                 raise BrokenPromise(f"worker {worker.uid} is promised {free} too often")
 
@@ -283,8 +281,5 @@ class Promises:
 
 
 def _one_that_waits(tables: Tables, turn: int, now: float) -> PendingJob | None:
-    which, is_early = divmod(turn, CHANGES_PER_REASON)
-    if is_early or not tables.tasks:
-        return None
     uids = list(tables.tasks)
-    return tables.tasks[uids[which % len(uids)]].pending(now)
+    return tables.tasks[uids[turn % len(uids)]].pending(now) if uids else None

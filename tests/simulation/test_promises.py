@@ -98,6 +98,12 @@ def grant_more_time(simulation: Simulation, tables: Tables) -> bool:
     return False  # again and again
 
 
+def forget_that_places_are_taken(simulation: Simulation, tables: Tables) -> bool:
+    for worker in tables.workers.values():
+        tables._free[worker.uid] = worker.resources
+    return False  # again: a change of its attempts mends it
+
+
 def forget_what_is_held(simulation: Simulation, tables: Tables) -> bool:
     tables.held = tuple  # type: ignore[method-assign]  # on purpose
     return False  # again after each crash
@@ -124,6 +130,7 @@ def let_all_begin_early(simulation: Simulation, tables: Tables) -> bool:
     ("act", "words"),
     [
         (forget_what_is_held, "tasks and"),
+        (forget_that_places_are_taken, "free, unnoticed"),
         (forget_the_children, "outlives its parent"),
         (forget_who_follows, "which ended"),
         (let_all_begin_early, "starts w"),
