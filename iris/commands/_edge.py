@@ -60,6 +60,10 @@ def command(
 class _Command(Task[Any]):
     """A task whose flags refuse what they cannot read, instead of failing on it."""
 
+    def __deepcopy__(self, memo: Any) -> _Command:
+        """Invoke copies every command at each start, and changes none."""
+        return self
+
     def arg_opts(
         self, name: str, default: Any, taken_names: set[str]
     ) -> dict[str, Any]:
