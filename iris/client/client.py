@@ -177,8 +177,8 @@ class Client(JobCalls):
         """What any path of the API answers: JSON, or else text."""
         answer = self._link.answer(Request("GET", "/" + path.lstrip("/")))
         if answer.headers.get("Content-Type", "").startswith("application/json"):
-            return msgspec.json.decode(answer.content)
-        return answer.text
+            return msgspec.json.decode(answer.data)
+        return answer.data.decode(errors="replace")
 
     # -- slices, workers, bundles ----------------------------------------------------
 
@@ -229,6 +229,6 @@ class Client(JobCalls):
             self._link.ask("HEAD", path)
         except NotThere:
             answer = self._link.answer(Request("PUT", path, file=bundle.path))
-            wire.decode(answer.content, BundleKept)
+            wire.decode(answer.data, BundleKept)
             return True
         return False

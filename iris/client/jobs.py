@@ -187,13 +187,15 @@ class JobCalls(Calls):
         clock = self._link.clock
         until = None if timeout is None else clock.now() + timeout
         answer = self._link.answer(Request("GET", _job(job)))
-        view = wire.decode(answer.content, JobView)
+        view = wire.decode(answer.data, JobView)
         after = int(answer.headers["Iris-Seq"])
         if view.state not in JOB_ENDED:
             for event in self.follow_events(after, view.uid, until=until):
                 # the same words tell that a cancellation was asked for
-                if event.kind in _MAY_TELL and self.job(view.uid).state in JOB_ENDED:
-                    break
+                if event.kind in _MAY_TELL:
+                    view = self.job(view.uid)
+                    if view.state in JOB_ENDED:
+                        return view
             view = self.job(view.uid)
         if view.state not in JOB_ENDED:
             raise Late(

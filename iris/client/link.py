@@ -6,11 +6,13 @@ Everything the API takes may be sent twice, so a request whose answer was lost i
 from __future__ import annotations
 
 import logging
+import os
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
+from urllib.parse import urlencode
 
 import msgspec
 
@@ -32,7 +34,7 @@ from iris.errors import (
 )
 
 if TYPE_CHECKING:
-    from requests import Response, Session
+    from urllib3 import BaseHTTPResponse, PoolManager
 
 Query = Mapping[str, str | int | None]
 
@@ -48,7 +50,7 @@ OURS = "Iris-Seq"  # every answer of a controller bears it, save a refusal
 _PASSING = (Unreachable, Late, Unavailable, RateLimited, Unknown)
 _AWAY = frozenset({502, 503, 504})
 _BY_STATUS = {401: NotAuthenticated, 403: NotAllowed, 404: NotThere}
-_PROBLEM = "application/problem+json"
+_JSON, _PROBLEM = "application/json", "application/problem+json"
 _NEVER = threading.Event()
 _LOG = logging.getLogger(__name__)
 
@@ -89,19 +91,21 @@ class Link:
     ) -> None:
         self.clock = clock or RealClock()
         self._lookup = lookup
-        self._token = token
+        self._headers = {"User-Agent": f"iris/{iris.__version__}"}
+        if token:
+            self._headers["Authorization"] = f"Bearer {token}"
         self._patience = patience
         self._url = ""
         self._was_there = False
-        self._session: Session | None = None
+        self._pool: PoolManager | None = None
 
     def ask(
         self, method: str, path: str, query: Query | None = None, body: bytes = b""
     ) -> bytes:
         """The bytes of the answer. Raises Unreachable, or what the controller said."""
-        return self.answer(Request(method, path, query or {}, body or None)).content
+        return self.answer(Request(method, path, query or {}, body or None)).data
 
-    def answer(self, request: Request) -> Response:
+    def answer(self, request: Request) -> BaseHTTPResponse:
         """The whole answer, its headers too."""
         return self._patiently(request, stream=False)
 
@@ -116,11 +120,11 @@ class Link:
 
     def close(self) -> None:
         """Close the connections."""
-        if self._session is not None:
-            self._session.close()
-            self._session = None
+        if self._pool is not None:
+            self._pool.clear()
+            self._pool = None
 
-    def _patiently(self, request: Request, *, stream: bool) -> Response:
+    def _patiently(self, request: Request, *, stream: bool) -> BaseHTTPResponse:
         began, pause, told = self.clock.now(), 0.0, False
         while True:
             try:
@@ -145,35 +149,41 @@ class Link:
         is_gone = isinstance(because, NoCluster) and passed >= RESTART_GAP
         return is_gone and not self._was_there
 
-    def _send(self, request: Request, *, stream: bool) -> Response:
-        from requests import RequestException
+    def _send(self, request: Request, *, stream: bool) -> BaseHTTPResponse:
+        from urllib3.exceptions import HTTPError
 
         url = self._find()
         try:
             answer = self._exchange(url, request, stream=stream)
-        except RequestException as error:
+        except HTTPError as error:
             self._url = ""  # it may come back elsewhere
             raise Away(_unreachable(url, error)) from error
-        if answer.ok and OURS in answer.headers:
+        if answer.status < 300 and OURS in answer.headers:
             return answer
-        with answer:
-            refused = _error_of(answer)
-            if answer.status_code in _AWAY or isinstance(refused, Unreachable):
+        with closing(answer):
+            refused = _error_of(url + request.path, answer)
+            if answer.status in _AWAY or isinstance(refused, Unreachable):
                 self._url = ""  # somebody else may listen where it was
                 raise Away(refused, _retry_after(answer))
             raise refused
 
-    def _exchange(self, url: str, request: Request, *, stream: bool) -> Response:
+    def _exchange(
+        self, url: str, request: Request, *, stream: bool
+    ) -> BaseHTTPResponse:
+        from urllib3 import Timeout
+
         query = {k: str(v) for k, v in request.query.items() if v not in (None, "")}
-        with _body(request) as body:
+        words = f"?{urlencode(query)}" if query else ""
+        with _body(request) as (body, headers):
             return self._connections().request(
                 request.method,
-                url + request.path,
-                params=query,
-                data=body,
-                headers={"Content-Type": "application/json"} if request.body else {},
-                timeout=(CONNECT_TIMEOUT, request.silence),
-                stream=stream,
+                url + request.path + words,
+                body=body,
+                headers=self._headers | headers,
+                timeout=Timeout(connect=CONNECT_TIMEOUT, read=request.silence),
+                retries=False,
+                redirect=False,
+                preload_content=not stream,
             )
 
     def _find(self) -> str:
@@ -188,49 +198,47 @@ class Link:
                 raise
         return self._url
 
-    def _connections(self) -> Session:
-        if self._session is None:
-            from requests import Session
+    def _connections(self) -> PoolManager:
+        """Neither a proxy nor ~/.netrc has a say in how a controller is reached."""
+        if self._pool is None:
+            from urllib3 import PoolManager
 
-            self._session = Session()
-            # neither a proxy nor ~/.netrc has a say in how a controller is reached
-            self._session.trust_env = False
-            self._session.headers["User-Agent"] = f"iris/{iris.__version__}"
-            if self._token:
-                self._session.headers["Authorization"] = f"Bearer {self._token}"
-        return self._session
+            self._pool = PoolManager()
+        return self._pool
 
 
 @contextmanager
-def _body(request: Request) -> Iterator[BinaryIO | bytes | None]:
+def _body(
+    request: Request,
+) -> Iterator[tuple[BinaryIO | bytes | None, dict[str, str]]]:
     if request.file is None:
-        yield request.body
+        yield request.body, {"Content-Type": _JSON} if request.body else {}
         return
     with request.file.open("rb") as opened:
-        yield opened
+        size = os.fstat(opened.fileno()).st_size
+        yield opened, {"Content-Length": str(size)}
 
 
-def _until_cut(answer: Response) -> Iterator[bytes]:
-    from requests import RequestException
+def _until_cut(answer: BaseHTTPResponse) -> Iterator[bytes]:
+    from urllib3.exceptions import HTTPError
 
     try:
         # each piece as it comes, whatever its size
-        yield from answer.iter_content(chunk_size=None)
-    except RequestException as error:
+        yield from answer.stream(None)
+    except HTTPError as error:
         _LOG.debug("stream cut: %s", error)
 
 
-def _error_of(answer: Response) -> IrisError:
-    path = answer.url.partition("?")[0]
+def _error_of(path: str, answer: BaseHTTPResponse) -> IrisError:
     if not answer.headers.get("Content-Type", "").startswith(_PROBLEM):
-        said = f"{answer.status_code} {answer.reason}"
+        said = f"{answer.status} {answer.reason}"
         return Unreachable(f"what listens at {path} is no controller: it says {said}")
-    if not answer.content and answer.status_code in _BY_STATUS:  # an answer to HEAD
-        return _BY_STATUS[answer.status_code](f"{path}: {answer.reason.lower()}")
-    return wire.error_from_problem(wire.decode(answer.content, Problem))
+    if not answer.data and answer.status in _BY_STATUS:  # an answer to HEAD
+        return _BY_STATUS[answer.status](f"{path}: {(answer.reason or '').lower()}")
+    return wire.error_from_problem(wire.decode(answer.data, Problem))
 
 
-def _retry_after(answer: Response) -> float:
+def _retry_after(answer: BaseHTTPResponse) -> float:
     words = answer.headers.get("Retry-After", "")
     return min(float(words), LONGEST_PAUSE) if words.isdecimal() else 0.0
 

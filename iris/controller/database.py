@@ -72,21 +72,20 @@ def store_failed(database: Path, error: Exception) -> StoreFailed:
     return StoreFailed(f"the database {database} failed: {words}", hint)
 
 
-def is_full(error: DBAPIError) -> bool:
+def is_full(error: sqlite3.Error) -> bool:
     """Did the disk have no room?"""
-    return getattr(error.orig, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_FULL
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_FULL
 
 
-def fold_in(connection: Connection) -> None:
+def fold_in(database: sqlite3.Connection) -> None:
     """Bring what the log has into the database, and begin the log anew.
 
     Its file stays as long as it is, and grows no more until the next start: what is
     free is for the database.
     """
-    raw: Any = connection.connection.driver_connection
     with suppress(sqlite3.Error):  # as it was then
-        raw.execute(f"PRAGMA wal_autocheckpoint = {_PAGES_WHEN_FULL}")
-        raw.execute("PRAGMA wal_checkpoint(RESTART)")
+        database.execute(f"PRAGMA wal_autocheckpoint = {_PAGES_WHEN_FULL}")
+        database.execute("PRAGMA wal_checkpoint(RESTART)")
 
 
 def _engine(database: Path, query_only: bool) -> Engine:

@@ -21,7 +21,8 @@ class Loop:
     """Calls `once` when woken and at the time that it last returned (0: no time).
 
     Where every turn wakes the next, turns take at most `share` of the time: what
-    thousands wait for is planned seldom enough that requests are served meanwhile.
+    thousands wait for is planned seldom enough that requests are served meanwhile. A
+    loop of little haste leaves `settling` seconds after a wake to those who have more.
     """
 
     def __init__(
@@ -31,9 +32,11 @@ class Loop:
         clock: Clock,
         *,
         share: float = 1.0,
+        settling: float = 0.0,
     ) -> None:
         self.name = name
         self._breath = 1.0 / share - 1.0  # in turns
+        self._settling = settling
         self._once = once
         self._clock = clock
         self._woken = threading.Event()
@@ -105,3 +108,4 @@ class Loop:
             is_woken = self._clock.wait(self._woken, due_at - self._clock.now())
             if is_woken:
                 self._due_at = min(self._due_at, self._clock.now())
+                self._clock.wait(self._stopping, self._settling)

@@ -70,6 +70,9 @@ CALL_PATIENCE = 5.0  # seconds for cloud calls under way when it stops
 # Seconds that a thread which plans keeps the interpreter from one that answers: a
 # request changes threads some ten times, and each change waits that long.
 SWITCH_INTERVAL = 0.0002
+# Seconds until it is asked for slices: most work starts on those that there are, and
+# its start does not wait for a plan of others.
+AUTOSCALER_SETTLING = 0.01
 # Objects made until the collector of cycles looks again. It stops every thread, the
 # longer the more jobs there are, and to plan for thousands makes thousands of objects.
 COLLECT_AFTER = 50_000
@@ -128,7 +131,11 @@ class Controller:
         self._calls = Calls(clock, lambda: self._autoscaler.wake())
         self._autoscaling = self._make_autoscaling()
         self._autoscaler = Loop(
-            "autoscaler", self._autoscaling.autoscale_once, clock, share=0.05
+            "autoscaler",
+            self._autoscaling.autoscale_once,
+            clock,
+            share=0.05,
+            settling=AUTOSCALER_SETTLING,
         )
         scheduling = Scheduling(self._state, clock)
         self._scheduler = Loop("scheduler", scheduling.schedule_once, clock, share=0.25)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import sqlite3
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import msgspec
-from sqlalchemy import Connection
-from sqlalchemy.exc import OperationalError, SQLAlchemyError
+from sqlalchemy.exc import SQLAlchemyError
 
 from iris.controller.database import (
     Lock,
@@ -32,6 +34,7 @@ from iris.controller.rows import (
 from iris.domain.events import Event
 from iris.errors import Late, StoreFailed
 
+_MOST_BATCHES = 4  # of one commit
 _PRUNE_STEP = 500  # events dropped in one commit beyond as many as it adds
 Latest = dict[str, dict[Key, msgspec.Struct | str | None]]
 
@@ -145,9 +148,10 @@ class Store:
 
     def _commit_until_closed(self) -> None:
         try:
-            with self._engine.connect() as connection:
+            with closing(self._engine.raw_connection()) as connection:
+                database: Any = connection.driver_connection
                 while (batch := self._next_batch()) is not None:
-                    self._commit_somehow(connection, batch)
+                    self._commit_somehow(database, batch)
         except Exception as error:  # any fault must end the process
             self._fail(store_failed(self._database, error))
 
@@ -156,47 +160,65 @@ class Store:
             self._asked.wait_for(
                 lambda: self._pending.seq > self._durable_seq or self._closing
             )
-            if self._pending.seq <= self._durable_seq:
-                return None
-            batch, self._pending = self._pending, _Pending()
-            self._pending.seq = batch.seq
-            return batch
+            return self._take_after(self._durable_seq)
 
-    def _commit_somehow(self, connection: Connection, batch: _Pending) -> None:
+    def _take_after(self, seq: int) -> _Pending | None:
+        if self._pending.seq <= seq:
+            return None
+        batch, self._pending = self._pending, _Pending()
+        self._pending.seq = batch.seq
+        return batch
+
+    def _commit_somehow(self, database: sqlite3.Connection, batch: _Pending) -> None:
         """On a full disk with the space that is ours already, then with the reserve."""
+        batches = [batch]
         for make_room in (lambda: None, self._make_room):
             try:
-                self._commit(connection, batch)
-            except OperationalError as error:
+                self._commit(database, batches)
+            except sqlite3.OperationalError as error:
                 if not is_full(error):
                     raise
                 make_room()
-                fold_in(connection)
+                fold_in(database)
             else:
                 return
-        self._commit(connection, batch)
+        self._commit(database, batches)
 
-    def _commit(self, connection: Connection, batch: _Pending) -> None:
-        with connection.begin():
-            for table, entities in batch.rows.items():
-                _write(connection, table, entities)
-            if batch.events:
-                values = [event_values(event) for event in batch.events]
-                connection.exec_driver_sql(PUT_EVENT, values)
-            count = self._event_count + len(batch.events)
-            count -= self._prune(connection, count, len(batch.events))
-            connection.exec_driver_sql(PUT_PROGRESS, (1, batch.seq))
+    def _commit(self, database: sqlite3.Connection, batches: list[_Pending]) -> None:
+        # every statement changes threads, which a library around it makes no better
+        database.execute("BEGIN IMMEDIATE")
+        with database:
+            for batch in batches:  # they become more while the first is written
+                self._write(database, batch)
+                if len(batches) < _MOST_BATCHES:
+                    batches += self._take_riders(batch.seq)
+            added = sum(len(batch.events) for batch in batches)
+            count = self._event_count + added
+            count -= self._prune(database, count, added)
+            database.execute(PUT_PROGRESS, (1, batches[-1].seq))
         self._event_count = count
         with self._done:
-            self._durable_seq = batch.seq
+            self._durable_seq = batches[-1].seq
             self._done.notify_all()
 
-    def _prune(self, connection: Connection, count: int, added: int) -> int:
+    def _take_riders(self, seq: int) -> list[_Pending]:
+        """What came meanwhile: a task is placed just after its job was accepted."""
+        with self._asked:
+            rider = self._take_after(seq)
+        return [rider] if rider is not None else []
+
+    def _write(self, database: sqlite3.Connection, batch: _Pending) -> None:
+        for table, entities in batch.rows.items():
+            _write(database, table, entities)
+        if batch.events:
+            database.executemany(PUT_EVENT, map(event_values, batch.events))
+
+    def _prune(self, database: sqlite3.Connection, count: int, added: int) -> int:
         surplus = min(count - self._keep_events, added + _PRUNE_STEP)
         if surplus <= 0:
             return 0
-        connection.exec_driver_sql(PRUNE_EVENTS, (surplus,))
-        connection.exec_driver_sql(NOTE_GONE)
+        database.execute(PRUNE_EVENTS, (surplus,))
+        database.execute(NOTE_GONE)
         return surplus
 
     def _fail(self, failure: StoreFailed) -> None:
@@ -215,18 +237,18 @@ def _take_lock(database: Path, holder: str) -> Lock:
 
 
 def _write(
-    connection: Connection,
+    database: sqlite3.Connection,
     table: str,
     entities: dict[Key, msgspec.Struct | str | None],
 ) -> None:
     if table == TASK_RANGES:
         for statement in DROP_RANGE:
-            connection.exec_driver_sql(statement, list(entities))
+            database.executemany(statement, entities)
         return
     kept = KEPT[table]
     puts = [kept.values(k, e) for k, e in entities.items() if e is not None]
     drops = [key for key, entity in entities.items() if entity is None]
     if puts:
-        connection.exec_driver_sql(kept.put, puts)
+        database.executemany(kept.put, puts)
     if drops:
-        connection.exec_driver_sql(kept.drop, drops)
+        database.executemany(kept.drop, drops)

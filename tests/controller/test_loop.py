@@ -144,3 +144,27 @@ def test_a_loop_whose_turns_wake_the_next_leaves_time_to_others() -> None:
         assert len(turns) == 1
         clock.advance(0.02)
         eventually(lambda: loop.health().turns == 2)
+
+
+class _Listed(VirtualClock):
+    """Lists what is waited for."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.timeouts: list[float | None] = []
+
+    def wait(self, event: threading.Event, timeout: float | None) -> bool:
+        self.timeouts.append(timeout)
+        return super().wait(event, timeout)
+
+
+def test_a_loop_of_little_haste_lets_others_go_first() -> None:
+    clock = _Listed()
+
+    with running(Loop("loop", lambda: 0.0, clock, settling=0.01)) as loop:
+        eventually(lambda: loop.health().turns == 1)
+        loop.wake()
+        eventually(lambda: 0.01 in clock.timeouts)
+        assert loop.health().turns == 1
+        clock.advance(0.02)
+        eventually(lambda: loop.health().turns == 2)

@@ -206,6 +206,22 @@ def test_many_threads_wait_for_one_commit(opened: Open):
     assert store.durable_seq == 32
 
 
+def test_what_comes_while_a_commit_is_written_is_in_it(database, opened: Open):
+    store, _ = opened()
+    with closing(sqlite3.connect(database, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")  # the commit of 1 has begun, and waits for us
+        store.append(1, [row("meta", "v1", "a")], [])
+        eventually(lambda: not store._pending.rows)
+        store.append(2, [row("meta", "v2", "b")], [])
+        store.append(3, [row("meta", "v3", "b")], [])
+        other.execute("ROLLBACK")
+        store.wait_durable(1, 10.0)
+
+    assert store.durable_seq == 3
+    _, restored = opened()
+    assert (restored.seq, restored.meta) == (3, {"a": "v1", "b": "v3"})
+
+
 def test_a_wait_that_ends_too_soon_says_how_far_it_came(opened: Open):
     store, _ = opened()
     keep(store, 3, row("meta", "v", "k"))
