@@ -5,7 +5,10 @@ from __future__ import annotations
 import math
 import time
 
+from msgspec.structs import replace
+
 from iris.domain.access import Role
+from iris.domain.jobs import EndCause
 from iris.domain.protocol import AttemptReport
 from iris.domain.states import AttemptState, SliceState
 from iris.planning.plans import LifecyclePlan, SliceMove
@@ -13,6 +16,7 @@ from iris.planning.scheduler import plan_assignments
 from tests.support.desk import Desk
 
 RUNNING = AttemptState.RUNNING
+EXITED = EndCause.EXITED
 
 
 def test_a_jobs_user_and_operators_get_into_what_runs(desk: Desk):
@@ -146,6 +150,23 @@ def test_the_place_of_a_failed_attempt_is_told_until_it_ends(desk: Desk):
     )
     assert entrance.json["uid"] == uid
     assert (ended["state"], ended["because"]) == ("cancelled", "seen")
+
+
+def test_a_place_that_another_boot_of_its_worker_shows_is_no_loss(desk: Desk):
+    (worker,) = desk.boot()
+    job = desk.submit(name="train", keep_on_failure=60)
+    uid = desk.place(job, worker)
+    kept = AttemptReport(uid, RUNNING, kept_until=desk.clock.now() + 60)
+    worker.beat(kept)
+
+    worker.row = replace(worker.row, boot_id="another")
+    wanted = worker.beat(kept).attempts[0].want
+    worker.beat(AttemptReport(uid, AttemptState.FAILED, exit_code=3, cause=EXITED))
+    ended = desk.ask("GET", "/v1/jobs/train").json
+
+    assert wanted == "run"
+    assert ended["state"] == "failed"
+    assert ended["because"].endswith("exited: exit status 3")
 
 
 def test_a_slice_that_drains_waits_for_no_visitors(desk: Desk):
