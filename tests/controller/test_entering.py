@@ -68,6 +68,16 @@ def test_what_does_not_run_says_why_and_what_to_do(desk: Desk):
     )
 
 
+def test_what_was_never_attempted_has_no_log_to_look_at(desk: Desk):
+    desk.submit(name="train")
+    desk.ask("POST", "/v1/jobs/train:cancel", {"because": "no need"})
+
+    told = desk.ask("GET", "/v1/jobs/train/tasks/0/entrance").json
+
+    assert "has ended (cancelled)" in told["detail"]
+    assert told["hint"] == ("It was never attempted: `inv job.status train` says why.")
+
+
 def test_a_job_that_holds_its_slice_says_until_when(desk: Desk):
     (worker,) = desk.boot()
     job = desk.submit(name="hold", hold=4 * 3600)
