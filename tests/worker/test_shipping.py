@@ -9,6 +9,7 @@ from iris.errors import IrisError, Unreachable, UsageError
 from iris.worker.agent.patience import Patience
 from iris.worker.agent.shipping import REFUSED_PAUSE, Shipper
 from iris.worker.folders import VmFolder
+from tests.support.eventually import eventually
 
 
 class FakeLink:
@@ -94,6 +95,18 @@ def test_a_batch_that_is_refused_holds_nothing_else_up(shipper_of):
     assert link.taken == [LogChunk("a-two", 0, b"x" * 10)]
     assert (shipper.left("a-one"), shipper.left("a-two")) == (10, 0)
     assert shipper.why_held("a-one") == "a fault of its own"
+
+
+def test_an_end_that_waits_for_its_log_says_why(vm):
+    vm.controller.refuses_logs = "cannot write the log"
+    vm.controller.run("a-1", "sh", "-c", "head -c 100000 /dev/zero")
+    words = "it has ended, and its log waits: cannot write the log"
+    eventually(lambda: vm.controller.detail("a-1") == words)
+
+    vm.controller.refuses_logs = ""
+
+    assert vm.ended("a-1").detail == ""
+    assert len(vm.controller.output("a-1")) == 100000
 
 
 def test_output_that_is_refused_for_what_it_is_is_said_in_its_place(shipper_of, caplog):
