@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from functools import cache
+from http import HTTPStatus
 from typing import Any, TypeVar
 
 import msgspec
@@ -60,7 +61,9 @@ def error_to_problem(error: IrisError) -> Problem:
 
 def error_from_problem(problem: Problem) -> IrisError:
     """The error that the other end raised; an unheard-of code is an IrisError."""
-    kind = error_class_by_code().get(problem.code, IrisError)
+    too_large = problem.status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE
+    other = UsageError if too_large else IrisError
+    kind = error_class_by_code().get(problem.code, other)
     return kind(problem.detail or problem.title, problem.hint)
 
 

@@ -63,11 +63,24 @@ def pack_outputs(
     """Pack a folder into a new file; None where there is nothing in it.
 
     Raises FellShort where it has more than `most_bytes` or is no folder, OSError, and
-    what `check` raises, which is called again and again.
+    what `check` raises, which is called again and again; then there is no file.
     """
     count, size = _measure(folder, most_bytes, check)
     if count == 0:
         return None
+    try:
+        files, left_out = _pack(folder, into, size, check)
+    except BaseException:
+        into.unlink(missing_ok=True)  # it may have taken the last room on the disk
+        raise
+    packed_bytes = into.stat().st_size
+    return PackedOutputs(packed_bytes, sha256_of(into), files, size, left_out)
+
+
+def _pack(
+    folder: Path, into: Path, size: int, check: Callable[[], None]
+) -> tuple[int, tuple[str, ...]]:
+    """How many files are packed, and what is left out."""
     left_out: list[str] = []
     files = 0
     handle = os.open(into, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | _READ, 0o600)
@@ -82,8 +95,7 @@ def pack_outputs(
                 files += 1
     if more := left_out[MOST_NAMED:]:
         left_out[MOST_NAMED:] = [f"and {len(more)} more"]
-    packed_bytes = into.stat().st_size
-    return PackedOutputs(packed_bytes, sha256_of(into), files, size, tuple(left_out))
+    return files, tuple(left_out)
 
 
 def _measure(

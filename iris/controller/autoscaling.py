@@ -44,6 +44,7 @@ from iris.providers.contract import Listing, SliceRequest
 
 log = logging.getLogger(__name__)
 
+SETTLING = 0.01  # seconds until a change is planned for: those in haste go first
 LISTING = "list"  # the key of the call that lists
 
 

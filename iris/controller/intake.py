@@ -17,6 +17,7 @@ from iris.domain.protocol import (
     HeartbeatAnswer,
     LogBatch,
     LogBatchAnswer,
+    LogChunk,
 )
 from iris.domain.states import ATTEMPT_ENDED
 from iris.errors import StoreFailed
@@ -32,10 +33,7 @@ def take_heartbeat(parts: Parts, heartbeat: Heartbeat) -> HeartbeatAnswer:
     for report in heartbeat.attempts:
         attempt = attempts.get(report.uid)
         if attempt is not None:
-            kept = _keep_output(parts, attempt, report)
-            if kept < report.log_bytes:
-                have[report.uid] = kept  # it has to go on from there
-            report = _without_an_early_end(attempt, report, kept)
+            report = _take_output(parts, attempt, report, have)
             _note_what_is_missing(parts, attempt, report)
         reports.append(report)
     answer = parts.state.heartbeat(replace(heartbeat, attempts=tuple(reports)))
@@ -43,16 +41,24 @@ def take_heartbeat(parts: Parts, heartbeat: Heartbeat) -> HeartbeatAnswer:
 
 
 def take_logs(parts: Parts, worker_uid: str, batch: LogBatch) -> LogBatchAnswer:
-    """Keep output; what is of no live attempt here counts as had, and is dropped."""
+    """Keep output; what is of no live attempt here counts as had, and is dropped.
+
+    A job whose log cannot be kept holds no other's back.
+    """
     attempts = _own_attempts(parts, worker_uid, [c.attempt_uid for c in batch.chunks])
     have: dict[str, int] = {}
+    refused: dict[str, str] = {}
     for chunk in batch.chunks:
         attempt = attempts.get(chunk.attempt_uid)
         if attempt is None:
-            have[chunk.attempt_uid] = chunk.offset + len(chunk.content)
-        else:
-            have[attempt.uid] = _append(parts, attempt, chunk.offset, chunk.content)
-    return LogBatchAnswer(have)
+            length = len(chunk.content) or chunk.refused
+            have[chunk.attempt_uid] = chunk.offset + length
+            continue
+        try:
+            have[attempt.uid] = _append(parts, attempt, chunk)
+        except StoreFailed as error:
+            refused[attempt.uid] = str(error)
+    return LogBatchAnswer(have, refused)
 
 
 def _own_attempts(
@@ -63,27 +69,48 @@ def _own_attempts(
     return {a.uid: a for a in found if a is not None and a.worker_uid == worker_uid}
 
 
+def _take_output(
+    parts: Parts, attempt: Attempt, report: AttemptReport, have: dict[str, int]
+) -> AttemptReport:
+    """Keep what rides along; says from where on the worker has to send the rest."""
+    try:
+        kept = _keep_output(parts, attempt, report)
+    except StoreFailed as error:  # the others' heartbeat is as good as ever
+        return _without_its_end(attempt, report, f"its log is not kept: {error}")
+    if kept < report.log_bytes:
+        have[report.uid] = kept
+        return _without_its_end(attempt, report, "")
+    return replace(report, log=b"")
+
+
 def _keep_output(parts: Parts, attempt: Attempt, report: AttemptReport) -> int:
     if report.log:
-        return _append(parts, attempt, report.log_offset, report.log)
+        rest = LogChunk(attempt.uid, report.log_offset, report.log)
+        return _append(parts, attempt, rest)
     if report.log_bytes == 0:
         return 0
     return parts.logs.have(attempt.job_uid, attempt.task_index, attempt.number)
 
 
-def _append(parts: Parts, attempt: Attempt, offset: int, content: bytes) -> int:
-    parts.metrics.log_bytes.inc(len(content))
-    piece = Piece(attempt.task_index, attempt.number, offset, content)
+def _append(parts: Parts, attempt: Attempt, chunk: LogChunk) -> int:
+    parts.metrics.log_bytes.inc(len(chunk.content))
+    piece = Piece(
+        task=attempt.task_index,
+        number=attempt.number,
+        offset=chunk.offset,
+        content=chunk.content,
+        refused=chunk.refused,
+    )
     return parts.logs.append(attempt.job_uid, piece, parts.clock.now())
 
 
-def _without_an_early_end(
-    attempt: Attempt, report: AttemptReport, have: int
+def _without_its_end(
+    attempt: Attempt, report: AttemptReport, because: str
 ) -> AttemptReport:
     """An end whose output is not all here is not an end yet."""
-    if report.state in ATTEMPT_ENDED and have < report.log_bytes:
+    if report.state in ATTEMPT_ENDED:
         report = replace(
-            report, state=attempt.state, exit_code=None, cause=None, detail=""
+            report, state=attempt.state, exit_code=None, cause=None, detail=because
         )
     return replace(report, log=b"")
 

@@ -55,6 +55,7 @@ class Piece(msgspec.Struct, frozen=True):
     number: int
     offset: int
     content: bytes
+    refused: int = 0  # bytes in place of content, which the controller did not take
 
 
 class LogBounds(msgspec.Struct, frozen=True):
@@ -107,7 +108,7 @@ class JobLog:
 
     @property
     def has_unsaid(self) -> bool:
-        """Did a full disk swallow something that no record says?"""
+        """Is something lost that no record says?"""
         return bool(self._unsaid)
 
     def append(self, piece: Piece, at: float) -> tuple[int, bool]:
@@ -118,9 +119,12 @@ class JobLog:
         key, end = (piece.task, piece.number), self.end
         have = self.have.get(key, 0)
         fresh = piece.content[max(have - piece.offset, 0) :]
+        refused = piece.offset + piece.refused - have
         if piece.offset <= have and fresh:
             self._take(key, fresh, at)
             self._keep_within_bounds(key)
+        elif piece.offset <= have and refused > 0:
+            self._lose(key, refused, at, WhyGone.REFUSED)
         return self.have.get(key, 0), self.end > end
 
     def say_lost(self) -> None:
@@ -148,7 +152,7 @@ class JobLog:
         )
         if not is_kept:
             written = self.have.get(key, 0) - have
-            self._lose(key, len(fresh) - written, at)
+            self._lose(key, len(fresh) - written, at, WhyGone.DISK_FULL)
 
     def _write(self, key: Key, fresh: bytes, at: float) -> None:
         if key in self._unsaid:
@@ -165,9 +169,9 @@ class JobLog:
             self.have[key] = have + len(part)
             begin = end
 
-    def _lose(self, key: Key, length: int, at: float) -> None:
+    def _lose(self, key: Key, length: int, at: float, why: WhyGone) -> None:
         """Count what cannot be kept as had, and say so now and then."""
-        have, why = self.have.get(key, 0), WhyGone.DISK_FULL
+        have = self.have.get(key, 0)
         lost = Gone(0, *key, have, at, length, 0, why, 0)
         former = self._unsaid.get(key)
         lost = self._unsaid[key] = together(former, lost) if former else lost

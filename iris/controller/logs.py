@@ -23,7 +23,7 @@ from iris.controller.log_search import last_of, position_at
 from iris.controller.segments import DRAFT, Moved, Segment, walk
 from iris.domain.retention import words_of_removal
 from iris.domain.views import LogLine
-from iris.errors import UsageError
+from iris.errors import StoreFailed, UsageError
 
 __all__ = ["LogFilter", "LogStore", "Piece"]
 
@@ -187,12 +187,19 @@ class LogStore:
             with self._lock:
                 log = self._logs.pop(job_uid, None)
             if log is None:
-                log = JobLog(self._folder, job_uid, self._room)
+                log = self._load(job_uid)
             with self._lock:
                 self._logs[job_uid] = log
                 if len(self._logs) > self._most_indexes:
                     self._logs.popitem(last=False)
             yield log
+
+    def _load(self, job_uid: str) -> JobLog:
+        try:
+            return JobLog(self._folder, job_uid, self._room)
+        except OSError as error:
+            words = f"cannot read the log of job {job_uid}: {error.strerror}"
+            raise StoreFailed(words) from error
 
 
 def _walk(segments: tuple[Segment, ...], cursor: int) -> Iterator[tuple[Record, bytes]]:

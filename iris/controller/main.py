@@ -27,7 +27,7 @@ from iris.config import ClusterConfig, parse_config, read_text
 from iris.controller.app import create_app
 from iris.controller.archive import Archive
 from iris.controller.auth import ensure_operator_token
-from iris.controller.autoscaling import Autoscaling
+from iris.controller.autoscaling import SETTLING, Autoscaling
 from iris.controller.bundle_store import BundleStore
 from iris.controller.calls import Calls
 from iris.controller.chronicle import tell
@@ -70,9 +70,6 @@ CALL_PATIENCE = 5.0  # seconds for cloud calls under way when it stops
 # Seconds that a thread which plans keeps the interpreter from one that answers: a
 # request changes threads some ten times, and each change waits that long.
 SWITCH_INTERVAL = 0.0002
-# Seconds until it is asked for slices: most work starts on those that there are, and
-# its start does not wait for a plan of others.
-AUTOSCALER_SETTLING = 0.01
 # Objects made until the collector of cycles looks again. It stops every thread, the
 # longer the more jobs there are, and to plan for thousands makes thousands of objects.
 COLLECT_AFTER = 50_000
@@ -130,12 +127,9 @@ class Controller:
         self._listener = _listen_again(setting, port)
         self._calls = Calls(clock, lambda: self._autoscaler.wake())
         self._autoscaling = self._make_autoscaling()
+        autoscale = self._autoscaling.autoscale_once
         self._autoscaler = Loop(
-            "autoscaler",
-            self._autoscaling.autoscale_once,
-            clock,
-            share=0.05,
-            settling=AUTOSCALER_SETTLING,
+            "autoscaler", autoscale, clock, share=0.05, settling=SETTLING
         )
         scheduling = Scheduling(self._state, clock)
         self._scheduler = Loop("scheduler", scheduling.schedule_once, clock, share=0.25)

@@ -16,11 +16,17 @@ def words_of_stay(tables: Tables, job: Job) -> str:
     for attempt in live:
         if attempt.kept_until:
             return _words_of_place(job, attempt)
-    starts = [each.running_at for each in live if each.running_at]
-    if not job.spec.hold or not starts:
+    if not job.held_until or not any(each.running_at for each in live):
         return ""
-    until = moment(max(starts) + job.spec.hold)
+    until = moment(job.held_until)
     return f"it holds its slice until {until}; `inv job.exec {job.name} -it` gets in"
+
+
+def words_of_waiting(job: Job, because: str) -> str:
+    """Why it waits; a hold that has begun ends all the same."""
+    if not job.held_until:
+        return because
+    return f"{because}; its hold ends at {moment(job.held_until)} all the same"
 
 
 def _words_of_place(job: Job, attempt: Attempt) -> str:

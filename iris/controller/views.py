@@ -15,7 +15,7 @@ from iris.clock import Clock
 from iris.controller.history import History, JobFilter
 from iris.controller.job_tasks import JobTasks
 from iris.controller.state import State
-from iris.controller.stays import words_of_stay
+from iris.controller.stays import words_of_stay, words_of_waiting
 from iris.controller.tables import Tables
 from iris.controller.task_views import attempt_view, task_view
 from iris.controller.transitions.forgetting import no_such_job
@@ -112,7 +112,8 @@ class JobViews:
         snapshot = self._state.snapshot()
         for pending in snapshot.pending:
             if pending.job.uid == job.uid:
-                return explain_job(snapshot, pending, self._clock.now())
+                why = explain_job(snapshot, pending, self._clock.now())
+                return replace(why, because=words_of_waiting(job, why.because))
         view, said = self.view(job), what_goes_on(snapshot, job.uid)
         counts = _words_of_counts(view.counts)
         return Explanation(
@@ -183,6 +184,7 @@ def _live_view(tables: Tables, job_uid: str) -> JobView:
     waits = words_of_stay(tables, job)
     if counts.get(TaskState.PENDING):
         waits = job.words_of_waiting() or tables.waiting.get(job_uid, "")
+        waits = words_of_waiting(job, waits)
     return _job_view(job, derive_job_state(counts), counts, waits)
 
 

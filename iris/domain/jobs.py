@@ -139,6 +139,7 @@ class Job(msgspec.Struct, frozen=True, gc=False):
     released_at: float = 0.0  # when the last of them ended, 0 without any
     blamed_task: int = -1  # whose failure it was, -1 if nobody's
     blamed_attempt: int = -1  # the number of its last attempt
+    held_until: float = 0.0  # a hold that has begun ends then, on whichever slice
 
     @property
     def name(self) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
 
@@ -131,12 +131,14 @@ class HeartbeatAnswer(msgspec.Struct, frozen=True, omit_defaults=True):
     attempts: tuple[Desired, ...] = ()
 
 
-class LogChunk(msgspec.Struct, frozen=True):
+class LogChunk(msgspec.Struct, frozen=True, omit_defaults=True):
     """Bytes of one attempt's output, from `offset` on."""
 
     attempt_uid: str
     offset: int
     content: bytes
+    # bytes in place of content: of a chunk that was refused, so that the log says so
+    refused: Annotated[int, msgspec.Meta(ge=0, le=1 << 30)] = 0
 
 
 class LogBatch(msgspec.Struct, frozen=True):
@@ -145,10 +147,11 @@ class LogBatch(msgspec.Struct, frozen=True):
     chunks: tuple[LogChunk, ...]
 
 
-class LogBatchAnswer(msgspec.Struct, frozen=True):
+class LogBatchAnswer(msgspec.Struct, frozen=True, omit_defaults=True):
     """How many bytes of each attempt's output the controller now has."""
 
     have: dict[str, int]
+    refused: dict[str, str] = {}  # why nothing of some was taken
 
 
 class OutputsOffer(msgspec.Struct, frozen=True):

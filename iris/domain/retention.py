@@ -15,6 +15,7 @@ class WhyGone(IntEnum):
     TOTAL_BOUND = 3
     DISK_PRESSED = 4
     DISK_FULL = 5
+    REFUSED = 6
 
 
 _BECAUSE = {
@@ -23,6 +24,7 @@ _BECAUSE = {
     WhyGone.TOTAL_BOUND: "above the bound of {size} for all {all} (retention/{all})",
     WhyGone.DISK_PRESSED: "the state disk was over 90% full",
     WhyGone.DISK_FULL: "the state disk was full when it came",
+    WhyGone.REFUSED: "the controller refused it when it came",
 }
 
 

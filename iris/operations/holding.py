@@ -7,13 +7,15 @@ import time
 
 from iris.config.measures import write_duration
 
-# $1 is for how many seconds. A shell is in every image; GNU and BSD differ in `date`.
+# $1 is for how many seconds; a hold that goes on elsewhere is told its end instead.
+# A shell is in every image; GNU and BSD differ in `date`.
 _PROGRAM = """\
-end=$(($(date +%s) + $1))
+end="${IRIS_HELD_UNTIL:-$(($(date +%s) + $1))}"
 day="+%d %b %H:%M UTC"
 at="$(date -u -d "@$end" "$day" 2>/dev/null || date -u -r "$end" "$day")"
 me="$IRIS_JOB/$IRIS_TASK_INDEX"
 echo "iris: held until $at: inv job.exec $me -it gets in"
+[ -z "${IRIS_RESUME_REASON:-}" ] || echo "iris: as first told; $IRIS_RESUME_REASON"
 echo "iris: inv job.cancel $IRIS_JOB gives it back earlier"
 for left in 600 60 0; do
     pause=$((end - left - $(date +%s)))

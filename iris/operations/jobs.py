@@ -142,8 +142,18 @@ def require_success(view: JobView, said: Sequence[str] = ()) -> None:
             words = "\n    ".join((f"{words}\n{name} said at last:", *said))
         raise FellShort(
             words,
-            hint=f"Of its tasks {counts}. `inv job.logs {view.name}` shows the output.",
+            hint=f"Of its tasks {counts}. {_where_to_look(view)}",
         )
+
+
+def _where_to_look(view: JobView) -> str:
+    """A log is empty where nothing ran."""
+    status, output = f"`inv job.status {view.name}`", f"`inv job.logs {view.name}`"
+    if view.state is JobState.CANCELLED:
+        return f"{status} says what became of each, {output} shows what ran."
+    if view.blamed_attempt < 0:
+        return f"None was ever attempted: {status} says why."
+    return f"{output} shows the output."
 
 
 def _upload(client: Client, folder: Path, say: Say) -> str:

@@ -13,6 +13,11 @@ def why_closed(job: Job, task: TaskView, attempt: Attempt | None) -> tuple[str, 
     if task.state in TASK_ENDED:
         words = f"{name} has ended ({task.state}): there is nothing to get into"
         hint = f"`inv job.logs {job.name}` shows what it wrote."
+        if not task.attempts:
+            return (
+                words,
+                f"It was never attempted: `inv job.status {job.name}` says why.",
+            )
         if task.state is TaskState.FAILED and not job.spec.keep_on_failure:
             hint += " `--keep-on-failure 30m` would have kept its place."
         return words, hint

@@ -28,7 +28,7 @@ class Waiting(msgspec.Struct, frozen=True, gc=False):
 
 
 class Expired(msgspec.Struct, frozen=True):
-    """A job that did not start in the time that it was given."""
+    """A job that did not start, or hold on, in the time that it was given."""
 
     job_uid: str
     because: str

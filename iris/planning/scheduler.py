@@ -167,7 +167,9 @@ def why_it_waits(snapshot: Snapshot, done: Round, promise: Promise) -> str:
 
 
 def start_by(pending: PendingJob) -> float:
-    """When a job that never started has waited too long, 0 if never."""
+    """When a job has waited too long to start, or to hold on, 0 if never."""
+    if pending.job.held_until:
+        return pending.job.held_until
     timeout = pending.job.spec.scheduling_timeout
     return pending.pending_since + timeout if timeout and pending.is_untried else 0.0
 

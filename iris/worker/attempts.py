@@ -7,6 +7,7 @@ waits; the keeper calls `act` in time, and whenever something happened.
 from __future__ import annotations
 
 import contextlib
+import logging
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 
@@ -24,8 +25,11 @@ from iris.worker.endings import (
     words_of_place,
 )
 from iris.worker.folders import VmFolder
+from iris.worker.kept import KeptAttempts
 from iris.worker.messages import Known, Start, Stop
 from iris.worker.spares import Spares
+
+log = logging.getLogger(__name__)
 
 
 class Attempts(ABC):
@@ -38,6 +42,7 @@ class Attempts(ABC):
     ) -> None:
         self.known: dict[str, Known] = {}
         self._folder = folder
+        self._kept = KeptAttempts(folder.known)
         self._spares = Spares(folder)
         self._clock = clock
         self._tell = tell
@@ -98,6 +103,8 @@ class Attempts(ABC):
         known = self.known.get(uid)
         if known is not None and known.ended_at:
             del self.known[uid]
+            if self._is_for_later(known):
+                self._kept.drop(uid)
 
     # -- what happens ----------------------------------------------------------------
 
@@ -170,8 +177,8 @@ class Attempts(ABC):
         """Keep what its visitors need; is there anything? Raises OSError."""
 
     @abstractmethod
-    def _remember(self, known: Known) -> None:
-        """Write an end down, before it is told."""
+    def _is_for_later(self, known: Known) -> bool:
+        """Does it matter to a keeper that comes after us?"""
 
     # -- ends ------------------------------------------------------------------------
 
@@ -220,6 +227,21 @@ class Attempts(ABC):
         self._folder.kept(uid).unlink(missing_ok=True)
         now, known = self._clock.now(), self.known[uid]
         self._end(msgspec.structs.replace(known, ended_at=now, kept_until=0.0))
+
+    def _remember(self, known: Known) -> None:
+        """Write an end down, before it is told."""
+        if not self._is_for_later(known):
+            return
+        try:
+            self._kept.put(known)
+        except OSError as error:  # a full disk must not end the keeper
+            log.warning('end of %s not stored because="%s"', known.spec.uid, error)
+
+    def _take_over(self, known: Known) -> None:
+        """It is of a former keeper, and goes on as it was."""
+        self.known[known.spec.uid] = known
+        if known.kept_until:
+            self._places.add(known.spec.uid)
 
     def _end(self, known: Known) -> None:
         self._remember(known)

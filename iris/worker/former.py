@@ -2,10 +2,12 @@
 
 A keeper that starts is another boot: the controller then holds the attempts of the
 former one for lost and runs their tasks again. None of them may still be running.
+What had failed and held its place is no process any more: that is left as it is.
 """
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import threading
 
@@ -13,6 +15,7 @@ from iris.clock import Clock
 from iris.errors import Late
 from iris.processes import send, variables_of, with_variables
 from iris.worker.folders import VmFolder, remove
+from iris.worker.kept import KeptAttempts
 
 log = logging.getLogger(__name__)
 
@@ -21,7 +24,10 @@ PAUSE = 0.02  # seconds between looks
 
 
 def end_former(folder: VmFolder, clock: Clock) -> None:
-    """End its attempts and remove what they wrote. Raises Late where one lives on."""
+    """End its attempts and remove what they wrote, save where a place is kept.
+
+    Raises Late where one lives on.
+    """
     if not folder.journal.exists():
         return  # this is the first
     until = clock.now() + DEADLINE
@@ -32,7 +38,11 @@ def end_former(folder: VmFolder, clock: Clock) -> None:
         if clock.now() > until:
             raise Late(f"processes of a former keeper do not end: {left}")
         clock.wait(threading.Event(), PAUSE)
-    remove(folder.attempts)
+    kept = {known.spec.uid for known in KeptAttempts(folder.known).all()}
+    with contextlib.suppress(FileNotFoundError):
+        for path in folder.attempts.iterdir():
+            if path.name not in kept:
+                remove(path)
 
 
 def _attempts_of(folder: VmFolder) -> list[int]:

@@ -95,6 +95,7 @@ class Keeper:
         attempts = ProcessAttempts(self._folder, self._clock, self._tell, journal)
         attempts.agent_pid = lambda: self._agent.pid
         attempts.is_subreaper = become_subreaper()
+        attempts.adopt()
         return attempts
 
     def run(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 from contextlib import suppress
 
@@ -15,6 +16,7 @@ from tests.support.eventually import eventually
 from tests.support.machine import processes_in
 from tests.support.terminal import ROOT, Terminal
 
+MUCH = 24 << 20  # bytes
 SINGS = "echo ${#SHARED} letters; exec sleep 1000"
 
 
@@ -99,6 +101,16 @@ def counts_of(far, job):
     return json.loads(far.ok("job.status", job, "--json"))["job"]["counts"]
 
 
+@pytest.fixture
+def much(tmp_path):
+    """What is piped in, and no command reads."""
+    path = tmp_path / "much"
+    path.touch()
+    os.truncate(path, MUCH)
+    with path.open("rb", buffering=0) as file:
+        yield file
+
+
 def visit(far, *words, sent=b""):
     """How `job.exec` ends, byte for byte."""
     return subprocess.run(
@@ -112,7 +124,9 @@ def visit(far, *words, sent=b""):
     )
 
 
-def test_people_get_into_a_task_on_its_own_vm_and_a_cut_leaves_nothing_of_them(far):
+def test_people_get_into_a_task_on_its_own_vm_and_a_cut_leaves_nothing_of_them(
+    far, much
+):
     gang = ("--no-bundle", "--tpu", "v5litepod-16", "--name", "stays")
     far.ok("job.run", *gang, "--", "sleep", "100000")
     eventually(lambda: counts_of(far, "stays") == {"running": 4}, within=30.0)
@@ -121,8 +135,9 @@ def test_people_get_into_a_task_on_its_own_vm_and_a_cut_leaves_nothing_of_them(f
     long = ("sh", "-c", "echo up; exec sleep 100001")
 
     ran = visit(far, "stays/2", "--", "sh", "-c", said, sent=every)
-    visiting = far.start("job.exec", "stays", "--", *long)
+    visiting = far.start("job.exec", "stays", "--", *long, stdin=much)
     assert visiting.stdout.readline() == "up\n"
+    eventually(lambda: much.tell() == MUCH, within=30.0)  # it is theirs to read, too
     far.ok("rehearse.inject", "--kind", "ssh-cut", "--name", "iris-eu-tpu-*")
     _, words = visiting.communicate(timeout=60)
     eventually(lambda: ["sleep", "100001"] not in commands_in(far))

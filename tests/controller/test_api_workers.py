@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 
+import msgspec
 import pytest
 
 from iris.domain.protocol import AttemptReport, LogBatch, LogChunk
@@ -86,6 +88,56 @@ def test_a_worker_cannot_write_the_log_of_an_attempt_elsewhere(desk: Desk):
     assert answer.json["have"] == {uid: 6}
     assert desk.parts.logs.have(job.uid, 0, 0) == 0
     assert desk.ask("GET", f"/v1/jobs/{job.name}/log").json["items"] == []
+
+
+def test_a_job_whose_log_cannot_be_kept_holds_up_no_other_of_its_worker(desk: Desk):
+    (worker,) = desk.boot()
+    sick, well = desk.submit(name="sick"), desk.submit(name="well")
+    uids = [desk.place(job, worker) for job in (sick, well)]
+    worker.beat(*(AttemptReport(uid, AttemptState.RUNNING) for uid in uids))
+    in_the_way = desk.folder / "logs" / f"{sick.uid}.log"
+    in_the_way.mkdir()
+    batch = LogBatch(tuple(LogChunk(uid, 0, b"hello\n") for uid in uids))
+
+    kept = desk.ask("POST", f"/v1/workers/{worker.uid}/logs", batch, worker.token).json
+    ends = [AttemptReport(uid, SUCCEEDED, exit_code=0, log_bytes=6) for uid in uids]
+    early = worker.beat(*ends)
+    attempts = desk.ask("GET", "/v1/jobs/sick/tasks/0/attempts").json["items"]
+    in_the_way.rmdir()
+    worker.beat(msgspec.structs.replace(ends[0], log=b"hello\n"))
+
+    words = f"cannot read the log of job {sick.uid}: Is a directory"
+    assert (kept["have"], kept["refused"]) == ({uids[1]: 6}, {uids[0]: words})
+    assert [(d.uid, d.want, d.log_have) for d in early.attempts] == [
+        (uids[0], "run", -1)
+    ]
+    assert attempts[0]["detail"] == f"its log is not kept: {words}"
+    for job in (sick, well):
+        assert desk.ask("GET", f"/v1/jobs/{job.uid}").json["state"] == "succeeded"
+
+
+def test_what_was_refused_is_said_where_it_would_have_been(desk: Desk):
+    (worker,) = desk.boot()
+    job = desk.submit()
+    uid = desk.place(job, worker)
+    pieces = (
+        LogChunk(uid, 0, b"one\n"),
+        LogChunk(uid, 4, b"", refused=2000),
+        LogChunk(uid, 4, b"", refused=2000),  # the answer to the former was lost
+        LogChunk(uid, 2004, b"two\n"),
+    )
+
+    for piece in pieces:
+        path = f"/v1/workers/{worker.uid}/logs"
+        kept = desk.ask("POST", path, LogBatch((piece,)), worker.token).json
+    log = desk.ask("GET", f"/v1/jobs/{job.name}/log").json
+
+    gone = (
+        b"\niris: 2 kB of this log are gone: the controller refused it when it came\n"
+    )
+    found = [base64.b64decode(line["content"]) for line in log["items"]]
+    assert kept["have"] == {uid: 2008}
+    assert found == [b"one\n", gone, b"two\n"]
 
 
 def test_a_log_is_complete_only_at_its_end_and_after_the_jobs(desk: Desk):

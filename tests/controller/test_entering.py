@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import math
 import time
 
+from msgspec.structs import replace
+
 from iris.domain.access import Role
+from iris.domain.jobs import EndCause
 from iris.domain.protocol import AttemptReport
 from iris.domain.states import AttemptState, SliceState
 from iris.planning.plans import LifecyclePlan, SliceMove
+from iris.planning.scheduler import plan_assignments
 from tests.support.desk import Desk
 
 RUNNING = AttemptState.RUNNING
+EXITED = EndCause.EXITED
 
 
 def test_a_jobs_user_and_operators_get_into_what_runs(desk: Desk):
@@ -62,6 +68,16 @@ def test_what_does_not_run_says_why_and_what_to_do(desk: Desk):
     )
 
 
+def test_what_was_never_attempted_has_no_log_to_look_at(desk: Desk):
+    desk.submit(name="train")
+    desk.ask("POST", "/v1/jobs/train:cancel", {"because": "no need"})
+
+    told = desk.ask("GET", "/v1/jobs/train/tasks/0/entrance").json
+
+    assert "has ended (cancelled)" in told["detail"]
+    assert told["hint"] == ("It was never attempted: `inv job.status train` says why.")
+
+
 def test_a_job_that_holds_its_slice_says_until_when(desk: Desk):
     (worker,) = desk.boot()
     job = desk.submit(name="hold", hold=4 * 3600)
@@ -74,6 +90,53 @@ def test_a_job_that_holds_its_slice_says_until_when(desk: Desk):
     assert time.strftime("until %d %b %H:%M UTC;", until) in said
     (listed,) = desk.ask("GET", "/v1/jobs").json["items"]
     assert listed["because"] == said
+
+
+def test_a_hold_that_lost_its_slice_ends_when_it_was_first_told_to_end(desk: Desk):
+    (worker,) = desk.boot()
+    job = desk.submit(name="hold", hold=4 * 3600)
+    first = desk.place(job, worker)
+    began = worker.beat().attempts[0].spec.env
+    worker.beat(AttemptReport(first, RUNNING))
+    until = desk.clock.now() + 4 * 3600
+    words = time.strftime("%d %b %H:%M UTC", time.gmtime(until))
+
+    desk.clock.advance(3600)
+    worker.beat()  # which no longer knows it
+    waits = desk.ask("GET", "/v1/jobs/hold").json["because"]
+    why = desk.ask("GET", "/v1/jobs/hold/why").json["because"]
+    desk.place(job, worker)
+    (second,) = worker.beat().attempts
+    worker.beat(AttemptReport(second.uid, RUNNING))
+    goes_on = desk.ask("GET", "/v1/jobs/hold").json["because"]
+
+    assert "IRIS_HELD_UNTIL" not in began
+    assert second.spec.env["IRIS_HELD_UNTIL"] == str(math.ceil(until))
+    for said in (waits, why):
+        assert said.endswith(f"; its hold ends at {words} all the same")
+    assert goes_on.startswith(f"it holds its slice until {words};")
+
+
+def test_a_hold_that_waits_past_its_end_is_over_with_the_reason(desk: Desk):
+    (worker,) = desk.boot()
+    job = desk.submit(name="hold", hold=3600)
+    worker.beat(AttemptReport(desk.place(job, worker), RUNNING))
+    desk.state.drain_worker(worker.uid, "an operator asks")
+    worker.beat()
+
+    plans = [plan_assignments(desk.state.snapshot(), desk.clock.now())]
+    desk.clock.advance(3600)
+    plans.append(plan_assignments(desk.state.snapshot(), desk.clock.now()))
+    desk.state.commit_scheduling(plans[1])
+
+    ended = desk.ask("GET", "/v1/jobs/hold").json
+    assert plans[0].expired == ()
+    assert plans[0].next_at == desk.clock.now()
+    assert (ended["state"], ended["cancelled_by"]) == (
+        "cancelled",
+        "the end of its hold",
+    )
+    assert ended["because"].startswith("its hold ended at ")
 
 
 def test_the_place_of_a_failed_attempt_is_told_until_it_ends(desk: Desk):
@@ -97,6 +160,23 @@ def test_the_place_of_a_failed_attempt_is_told_until_it_ends(desk: Desk):
     )
     assert entrance.json["uid"] == uid
     assert (ended["state"], ended["because"]) == ("cancelled", "seen")
+
+
+def test_a_place_that_another_boot_of_its_worker_shows_is_no_loss(desk: Desk):
+    (worker,) = desk.boot()
+    job = desk.submit(name="train", keep_on_failure=60)
+    uid = desk.place(job, worker)
+    kept = AttemptReport(uid, RUNNING, kept_until=desk.clock.now() + 60)
+    worker.beat(kept)
+
+    worker.row = replace(worker.row, boot_id="another")
+    wanted = worker.beat(kept).attempts[0].want
+    worker.beat(AttemptReport(uid, AttemptState.FAILED, exit_code=3, cause=EXITED))
+    ended = desk.ask("GET", "/v1/jobs/train").json
+
+    assert wanted == "run"
+    assert ended["state"] == "failed"
+    assert ended["because"].endswith("exited: exit status 3")
 
 
 def test_a_slice_that_drains_waits_for_no_visitors(desk: Desk):

@@ -25,7 +25,7 @@ SLEEP = (
 )
 
 
-def held(folder, seconds):
+def held(folder, seconds, **variables):
     """What the program of a hold says, and how long it sleeps in between."""
     for name, text in (("date", DATE), ("sleep", SLEEP)):
         file = folder / name
@@ -35,7 +35,7 @@ def held(folder, seconds):
     names = {"IRIS_JOB": "hold", "IRIS_TASK_INDEX": "2"}
     ran = subprocess.run(
         hold_command(seconds),
-        env=os.environ | names | {"PATH": f"{folder}:{os.environ['PATH']}"},
+        env=os.environ | names | variables | {"PATH": f"{folder}:{os.environ['PATH']}"},
         capture_output=True,
         text=True,
         timeout=30,
@@ -54,6 +54,19 @@ def test_a_hold_says_when_it_ends_and_once_more_when_that_is_near(tmp_path):
         "iris: the hold ends in 1 min, at 12 Jan 17:46 UTC",
         "slept 60",
         "iris: the hold is over",
+    ]
+
+
+def test_a_hold_that_goes_on_elsewhere_ends_when_it_was_first_told_to_end(tmp_path):
+    first_told, lost = str(NOW + 14400), "attempt 0 on s-1/0 preempted"
+
+    said = held(tmp_path, 86400, IRIS_HELD_UNTIL=first_told, IRIS_RESUME_REASON=lost)
+
+    assert said[:4] == [
+        "iris: held until 12 Jan 17:46 UTC: inv job.exec hold/2 -it gets in",
+        f"iris: as first told; {lost}",
+        "iris: inv job.cancel hold gives it back earlier",
+        "slept 13800",
     ]
 
 

@@ -45,6 +45,7 @@ class FakeController:
         self.reports: dict[str, AttemptReport] = {}  # the last of each
         self.ended: dict[str, AttemptReport] = {}
         self.logs: dict[str, bytearray] = {}
+        self.refuses_logs = ""  # why, while it does
         self.heartbeats: list[Heartbeat] = []
         self.registrations: list[Registration] = []
         self.phases: list[PhaseReport] = []
@@ -202,6 +203,9 @@ class FakeController:
 
     def _take_logs(self, batch: LogBatch) -> LogBatchAnswer:
         with self.lock:
+            if self.refuses_logs:
+                uids = (chunk.attempt_uid for chunk in batch.chunks)
+                return LogBatchAnswer({}, dict.fromkeys(uids, self.refuses_logs))
             return LogBatchAnswer(
                 {
                     c.attempt_uid: self._keep(c.attempt_uid, c.offset, c.content)

@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from typing import NamedTuple
+from typing import IO, NamedTuple
 
 ROOT = Path(__file__).parents[2]
 
@@ -32,13 +32,15 @@ class Terminal:
         }
         self.environment.pop("IRIS_CONFIG", None)
 
-    def start(self, *words: str, program: str = "inv") -> subprocess.Popen[str]:
-        """Start a command and let it run."""
+    def start(
+        self, *words: str, program: str = "inv", stdin: IO[bytes] | None = None
+    ) -> subprocess.Popen[str]:
+        """Start a command and let it run; a file may be what is piped in."""
         return subprocess.Popen(
             [program, *words],
             cwd=ROOT,
             env=self.environment,
-            stdin=subprocess.DEVNULL,
+            stdin=stdin or subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,

@@ -12,6 +12,7 @@ from iris.domain.protocol import AttemptSpec, OutputsHad, OutputsOffer
 from iris.domain.resources import Resources
 from iris.domain.states import AttemptState
 from iris.errors import NotThere, StoreFailed
+from iris.worker.agent.caches import Caches
 from iris.worker.agent.collecting import Collector
 from iris.worker.agent.desk import Desk
 from iris.worker.folders import VmFolder
@@ -41,8 +42,9 @@ class Side:
         self.folder.output("a-1").touch()
         self.clock, self.desk = VirtualClock(), Desk()
         self.controller = SickController()
+        caches = Caches(self.folder.shared, 10**9, self.desk)
         self.collector = Collector(
-            self.folder, lambda: self.controller, self.clock, self.desk, lambda: None
+            self.folder, lambda: self.controller, self.clock, caches, lambda: None
         )
 
     def end(self, cause: EndCause = EndCause.EXITED) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import secrets
 import signal
 from typing import Any
@@ -15,6 +16,9 @@ from tests.support.vm import Vm
 
 # It hears no signal but the last, and its child has left its group.
 STUBBORN = "trap '' HUP INT TERM; setsid sleep 1000 & echo up; wait; wait"
+
+MUCH = bytes(1 << 20)
+TURNS = 40  # of which the command reads nothing
 
 
 class Visited:
@@ -114,14 +118,44 @@ def test_nothing_is_left_once_the_line_is_cut(attempt, how):
 
 
 def test_a_command_that_reads_nothing_of_much_is_ended_after_a_while(attempt):
-    much = bytes(9 << 20)
+    flags = ("--stalled-after", "1", "--most-unread", "1000000")
 
-    with attempt.visit("sleep", "1000", flags=("--stalled-after", "1")) as visitor:
-        visitor.type(much, b"")
+    with attempt.visit("sleep", "1000", flags=flags) as visitor:
+        visitor.type(*[MUCH] * 10, b"")
         left = visitor.left()
 
     assert left.err.startswith(b"iris: what is typed is not read")
     assert attempt.is_alone()
+
+
+def test_ctrl_c_is_heard_behind_much_that_is_not_read(attempt):
+    with attempt.visit("sleep", "1000", flags=("--stalled-after", "5")) as visitor:
+        visitor.type(*[MUCH] * TURNS)
+        visitor.say(Interrupted())
+        left = visitor.left()
+
+    assert left == (128 + signal.SIGINT, b"", b"")
+
+
+def test_a_cut_is_seen_behind_much_that_is_not_read(attempt):
+    with attempt.visit("sleep", "1000", flags=("--stalled-after", "5")) as visitor:
+        visitor.type(*[MUCH] * TURNS)
+        visitor.cut()
+        left = visitor.left()
+
+    assert left == (128 + signal.SIGHUP, b"", b"")
+    assert attempt.is_alone()
+
+
+def test_what_is_read_late_arrives_byte_for_byte(attempt):
+    pieces = [secrets.token_bytes(1 << 20) for _ in range(TURNS)]
+
+    with attempt.visit("sh", "-c", "sleep 1; sha256sum") as visitor:
+        visitor.type(*pieces, b"")
+        left = visitor.left()
+
+    expected = hashlib.sha256(b"".join(pieces)).hexdigest()
+    assert left.out.split() == [expected.encode(), b"-"]
 
 
 def test_what_a_command_left_behind_ends_with_it(attempt):

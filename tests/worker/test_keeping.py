@@ -94,6 +94,35 @@ def test_a_place_outlives_its_agent(vm, uid):
     assert kept(vm, uid) == before
 
 
+def test_a_place_outlives_its_keeper(vm, uid):
+    leaves = 'echo half >"$IRIS_OUTPUT_DIR/model"; echo "$MINE" >mine; exit 3'
+    env = {"MINE": "a b"}
+    vm.controller.run(uid, "sh", "-c", leaves, env=env, keep_on_failure=1000.0)
+    before = kept(vm, uid)
+    vm.controller.run("a-2", "sleep", "1000")
+    vm.is_running("a-2")
+    (runs,) = vm.pids_of("a-2")
+
+    vm.keeper.kill()
+    vm.keeper.wait()
+    beats = len(vm.controller.heartbeats)
+    vm.keeper = vm.start_keeper()
+    eventually(lambda: len(vm.controller.heartbeats) > beats + 1)
+    after = kept(vm, uid)
+    with Visitor(uid, "sh", "-c", 'cat mine; echo "$MINE"') as visitor:
+        left = visitor.left()
+    vm.controller.want(uid, "stop")
+    report = vm.ended(uid)
+
+    assert after == before
+    assert left == (0, b"a b\na b\n", b"")
+    assert (report.state, report.exit_code) == (AttemptState.FAILED, 3)
+    assert uid in vm.controller.outputs
+    assert runs not in vm.pids_of("a-2")
+    eventually(lambda: not (vm.root / "attempts" / uid).exists())
+    eventually(lambda: list((vm.root / "known").iterdir()) == [])
+
+
 def test_nothing_is_kept_of_what_succeeds_or_is_stopped(vm, uid):
     vm.controller.run(uid, "true", keep_on_failure=1000.0)
     vm.controller.run("a-2", "sleep", "1000", keep_on_failure=1000.0)

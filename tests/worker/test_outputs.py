@@ -11,6 +11,8 @@ from iris.bundles import unpack
 from iris.domain.jobs import EndCause
 from iris.processes import send
 from tests.support.eventually import eventually
+from tests.support.small_disk import small_disk
+from tests.support.vm import Vm
 
 LEAVES = 'echo "weights of $0" >"$IRIS_OUTPUT_DIR/model"'
 
@@ -67,6 +69,38 @@ def test_too_much_fails_the_attempt_in_one_clear_line_and_nothing_is_sent(vm):
     assert (failed.cause, failed.exit_code) == (EndCause.EXITED, 3)
     assert failed.outputs_missing == words
     assert requests(vm, "a-1") == 0
+
+
+@pytest.fixture
+def small_vm(tmp_path):
+    with small_disk(tmp_path / "disk", megabytes=16) as disk:
+        vm = Vm(disk / "vm")
+        yield vm
+        vm.close()
+
+
+def test_without_room_to_pack_it_has_failed_by_itself_and_says_so(small_vm):
+    line = 'head -c 9000000 /dev/urandom >"$IRIS_OUTPUT_DIR/noise"; echo done'
+    small_vm.controller.run("a-1", "sh", "-c", line)
+
+    large = small_vm.ended("a-1")
+
+    words = "its VM has no room to pack what it left: No space left on device"
+    assert (large.state, large.cause) == ("failed", EndCause.OUTPUTS_REFUSED)
+    assert (large.detail, large.outputs_missing) == (words, words)
+    assert small_vm.controller.output("a-1") == f"done\niris: {words}\n"
+    assert requests(small_vm, "a-1") == 0
+
+
+def test_caches_make_room_for_outputs(small_vm, tmp_path):
+    cached = 'head -c 7000000 /dev/zero >"$IRIS_CACHE_DIR/mine"'
+    small_vm.controller.run("a-1", "sh", "-c", cached)
+    small_vm.ended("a-1")
+    line = 'head -c 4000000 /dev/urandom | base64 >"$IRIS_OUTPUT_DIR/noise"'
+    small_vm.controller.run("a-2", "sh", "-c", line)
+
+    assert small_vm.ended("a-2").state == "succeeded"
+    assert list(fetched(small_vm, "a-2", tmp_path)) == ["noise"]
 
 
 def test_what_is_left_out_is_said_in_the_log(vm, tmp_path):

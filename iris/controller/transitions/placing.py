@@ -5,6 +5,8 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from iris.controller.change import Change
+from iris.controller.stays import moment
+from iris.controller.transitions.jobs import cancel
 from iris.domain.jobs import Attempt, Job, Task
 from iris.domain.resources import Resources
 from iris.domain.states import SliceState, TaskState, WorkerState
@@ -34,6 +36,10 @@ def _expire(change: Change, expired: Expired) -> None:
     job = change.tables.jobs.get(expired.job_uid)
     if job is None or job.cancelled_by:
         return  # it ended, or was cancelled, meanwhile
+    if job.held_until:
+        because = f"its hold ended at {moment(job.held_until)}, while it waited: "
+        cancel(change, job.uid, "the end of its hold", because + expired.because)
+        return
     if change.tables.tasks[job.uid].fresh_count() < job.spec.tasks:
         return  # it started meanwhile
     seconds = job.spec.scheduling_timeout

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from msgspec.structs import replace
 
 from iris.controller.change import Change
@@ -9,7 +11,7 @@ from iris.controller.tables import Tables
 from iris.controller.tokens import job_token
 from iris.controller.transitions.jobs import describe_end, settle_single
 from iris.domain.fleet import Worker
-from iris.domain.jobs import Attempt, EndCause
+from iris.domain.jobs import Attempt, EndCause, Job
 from iris.domain.protocol import AttemptReport, AttemptSpec, Desired, Heartbeat
 from iris.domain.states import (
     ATTEMPT_ENDED,
@@ -125,6 +127,9 @@ def _advance(change: Change, attempt: Attempt) -> Attempt:
     task = change.task(attempt.job_uid, attempt.task_index)
     if task.state is TaskState.ASSIGNED:
         change.put_task(replace(task, state=TaskState.RUNNING))
+    job = change.job(attempt.job_uid)
+    if job.spec.hold and not job.held_until:
+        change.put_job(replace(job, held_until=change.now + job.spec.hold))
     _tell(change, attempt, "attempt running", "")
     return replace(attempt, running_at=change.now)
 
@@ -221,6 +226,13 @@ def _coordinator(tables: Tables, attempt: Attempt) -> str:
     return f"{tables.workers[first.worker_uid].address}:{first.coordinator_port}"
 
 
+def _env_of_job(tables: Tables, job: Job) -> dict[str, str]:
+    env = {"IRIS_JOB_TOKEN": job_token(tables, job.uid)}
+    if job.held_until:
+        env["IRIS_HELD_UNTIL"] = str(math.ceil(job.held_until))
+    return env
+
+
 def _spec(
     tables: Tables, worker: Worker, attempt: Attempt, output_bytes: int
 ) -> AttemptSpec:
@@ -241,8 +253,7 @@ def _spec(
         worker_index=worker.index,
         hostnames=tuple(siblings[i].address for i in sorted(siblings)),
         accelerator=group.accelerator if group else "",
-        env=spec.env_of(attempt.task_index)
-        | {"IRIS_JOB_TOKEN": job_token(tables, job.uid)},
+        env=spec.env_of(attempt.task_index) | _env_of_job(tables, job),
         bundle=spec.bundle,
         run_timeout=spec.run_timeout,
         stop_grace=spec.stop_grace,

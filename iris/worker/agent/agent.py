@@ -12,6 +12,7 @@ from typing import NoReturn
 from iris.clock import Clock
 from iris.domain.framing import Reader
 from iris.worker.agent.boot import LAST_PHASE, Boot
+from iris.worker.agent.caches import Caches
 from iris.worker.agent.cloud import ask_cloud, listen_to_cloud
 from iris.worker.agent.collecting import Collector
 from iris.worker.agent.desk import Desk
@@ -55,6 +56,7 @@ class Agent:
         self._sending = threading.Lock()
         self._token = metadata.join_token
         desk, wake = Desk(), threading.Event()
+        caches = Caches(folder.shared, metadata.cache_bytes, desk)
         self._worker = Worker(
             folder=folder,
             metadata=metadata,
@@ -66,9 +68,10 @@ class Agent:
                 folder,
                 lambda: Link(metadata, self._current_token),
                 clock,
-                desk,
+                caches,
                 wake.set,
             ),
+            caches=caches,
             wake=wake,
             tell=self._tell,
             token=self._current_token,

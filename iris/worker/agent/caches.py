@@ -47,14 +47,14 @@ class Caches:
     def __init__(self, shared: Path, most_bytes: int, desk: Desk) -> None:
         self._shared = shared
         self._most_bytes = most_bytes
-        self._desk = desk
+        self.desk = desk
         self._lock = threading.Lock()
 
     def watch(self) -> None:
         """Look now and then, for ever, while there is something that could grow."""
         while True:
             began = time.monotonic()
-            if self._desk.all():
+            if self.desk.all():
                 self.prune()
             took = time.monotonic() - began
             threading.Event().wait(max(PAUSE, took * SHARE))
@@ -89,7 +89,7 @@ class Caches:
 
     def live_specs(self) -> list[AttemptSpec]:
         """Of all attempts that have not ended."""
-        live = [held.spec for held in self._desk.all() if not held.has_ended]
+        live = [held.spec for held in self.desk.all() if not held.has_ended]
         return [spec for spec in live if spec is not None]
 
     def _keys_in_use(self) -> set[str]:
@@ -99,7 +99,7 @@ class Caches:
         """When the oldest attempt that lives may have begun to use something."""
         now = time.time()
         times = [now]
-        for held in self._desk.all():
+        for held in self.desk.all():
             if not held.has_ended:
                 known = held.known
                 is_running = known is not None and known.started_at

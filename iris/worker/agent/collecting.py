@@ -7,6 +7,7 @@ until the controller has it all, or until it is too late for that.
 from __future__ import annotations
 
 import contextlib
+import errno
 import logging
 import os
 import queue
@@ -29,7 +30,7 @@ from iris.errors import (
     StoreFailed,
     Unreachable,
 )
-from iris.worker.agent.desk import Desk
+from iris.worker.agent.caches import Caches
 from iris.worker.agent.link import Link
 from iris.worker.agent.patience import Patience
 from iris.worker.folders import VmFolder, write_private
@@ -43,6 +44,7 @@ SLOWEST = 10e6  # bytes a second that packing and sending are given
 # Seconds for an attempt whose end was wanted: its slice is replaced after 300.
 STOPPED_DEADLINE = 120.0
 _STOPPED = (EndCause.STOPPED, *DEPARTURES)
+_NO_ROOM = {errno.ENOSPC, errno.EDQUOT}
 _TRY_LATER = (Busy, StoreFailed, Unreachable)
 
 
@@ -64,13 +66,14 @@ class Collector:
         folder: VmFolder,
         connect: Callable[[], Link],
         clock: Clock,
-        desk: Desk,
+        caches: Caches,
         collected: Callable[[], None],
     ) -> None:
         self._folder = folder
         self._connect = connect
         self._clock = clock
-        self._desk = desk
+        self._desk = caches.desk
+        self._caches = caches
         self._collected = collected
         self._pending: dict[str, Collection] = {}
         self._line: queue.SimpleQueue[Collection] = queue.SimpleQueue()
@@ -149,7 +152,7 @@ class Collector:
     def _collect(self, link: Link, collection: Collection) -> None:
         uid = collection.uid
         try:
-            offer = self._packed(collection)
+            offer = self._packed_with_room(collection)
             if offer is not None:
                 self._send(link, collection, offer)
                 self._say_what_is_missing(uid, offer)
@@ -160,6 +163,22 @@ class Collector:
         except (IrisError, OSError) as error:
             words = f"its outputs could not be collected: {error}"
             self._miss(uid, EndCause.OUTPUTS_LOST, words)
+
+    def _packed_with_room(self, collection: Collection) -> OutputsOffer | None:
+        """Caches that are not in use make room; what still finds none is too much."""
+        try:
+            return self._packed(collection)
+        except OSError as error:
+            if error.errno not in _NO_ROOM:
+                raise
+        self._caches.prune(less_bytes=collection.most_bytes)
+        try:
+            return self._packed(collection)
+        except OSError as error:
+            if error.errno not in _NO_ROOM:
+                raise
+            words = f"its VM has no room to pack what it left: {error.strerror}"
+            raise FellShort(words) from error
 
     def _packed(self, collection: Collection) -> OutputsOffer | None:
         """What there is to send; an agent before us may have packed it."""

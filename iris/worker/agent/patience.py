@@ -10,7 +10,7 @@ log = logging.getLogger(__name__)
 
 FIRST_PAUSE = 0.1  # seconds
 LONGEST_PAUSE = 1.0  # a controller that is back is noticed about so late
-_AWAY = (Busy, StoreFailed, Unreachable)  # the same may be taken the next moment
+AWAY = (Busy, StoreFailed, Unreachable)  # the same may be taken the next moment
 
 
 class Patience:
@@ -25,7 +25,7 @@ class Patience:
         """Seconds to wait before the next try."""
         if not self._pause:
             log.warning('%s waits because="%s"', self._what, error)
-        is_away = isinstance(error, _AWAY)
+        is_away = isinstance(error, AWAY)
         longest = LONGEST_PAUSE if is_away else self._refused_pause
         self._pause = min(max(self._pause * 2, FIRST_PAUSE), longest)
         return self._pause

@@ -35,12 +35,14 @@ class Reporter:
                 held.state = AttemptState.RUNNING
                 reports.append(self._report(held, size, detail=COLLECTING))
                 continue
-            left = self._shipper.left(held.uid, size)
+            left, detail = self._shipper.left(held.uid, size), ""
             if held.has_ended and left > min(MOST_IN_REPORT, room):
                 held_back.add(held.uid)
                 self._shipper.finish(held.uid, rides=False)
                 held.state = AttemptState.RUNNING
-            report = self._report(held, size, has_rest=left > 0)
+                if because := self._shipper.why_held(held.uid):
+                    detail = f"it has ended, and its log waits: {because}"
+            report = self._report(held, size, detail=detail, has_rest=left > 0)
             room -= len(report.log)
             reports.append(report)
         self._held_back = held_back

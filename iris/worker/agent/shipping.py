@@ -5,6 +5,7 @@ The output file is the buffer: while the controller is away nothing is lost.
 
 from __future__ import annotations
 
+import logging
 import os
 import threading
 import time
@@ -13,10 +14,12 @@ from collections.abc import Callable
 import msgspec
 
 from iris.domain.protocol import LogBatch, LogBatchAnswer, LogChunk
-from iris.errors import Conflict, IrisError
+from iris.errors import Conflict, IrisError, UsageError
 from iris.worker.agent.link import Link
-from iris.worker.agent.patience import Patience
+from iris.worker.agent.patience import AWAY, Patience
 from iris.worker.folders import VmFolder
+
+log = logging.getLogger(__name__)
 
 MOST_IN_CHUNK = 1 << 20
 MOST_IN_BATCH = 4 << 20
@@ -31,8 +34,11 @@ class Output(msgspec.Struct):
 
     uid: str
     path: str
+    patience: Patience  # with a controller that does not take it
     sent: int = 0  # bytes that the controller has
     rides: bool = False  # its last bytes go with the heartbeat
+    held_until: float = 0.0  # it is not sent before, in monotonic time
+    held_because: str = ""
 
 
 class Shipper:
@@ -49,7 +55,9 @@ class Shipper:
         """Ship what this attempt prints."""
         with self._lock:
             if uid not in self._outputs:
-                self._outputs[uid] = Output(uid, str(self._folder.output(uid)))
+                path = str(self._folder.output(uid))
+                patience = Patience(f"output of {uid}", REFUSED_PAUSE)
+                self._outputs[uid] = Output(uid, path, patience)
         self._news.set()
 
     def drop(self, uid: str) -> None:
@@ -92,6 +100,11 @@ class Shipper:
             return 0
         return (self.size(uid) if size is None else size) - self.sent(uid)
 
+    def why_held(self, uid: str) -> str:
+        """Why the controller took nothing of it; empty where it goes on."""
+        output = self._outputs.get(uid)
+        return output.held_because if output else ""
+
     def tail(self, uid: str) -> tuple[int, bytes]:
         """Where the rest begins, and the rest."""
         output = self._outputs.get(uid)
@@ -102,7 +115,7 @@ class Shipper:
 
     def run(self, worker_uid: str, shipped: Callable[[], None]) -> None:
         """Ship for ever; calls `shipped` after each batch."""
-        patience = Patience("output", REFUSED_PAUSE)
+        patience = Patience("output")
         while True:
             self._news.wait(SHIP_INTERVAL if self._outputs else None)
             self._news.clear()
@@ -124,31 +137,68 @@ class Shipper:
     def ship(self, worker_uid: str) -> bool:
         """One batch of what is new; is there more?
 
-        Raises what the link raises, and Conflict where nothing of it was taken.
+        Raises what the link raises where the controller is away.
         """
         chunks = self._batch()
         if not chunks:
             return False
-        answer = self._link.post(
-            f"/v1/workers/{worker_uid}/logs", LogBatch(tuple(chunks)), LogBatchAnswer
-        )
-        moved = [
-            chunk.attempt_uid for chunk in chunks if self._has_moved(chunk, answer)
-        ]
-        if not moved:
-            uids = ", ".join(chunk.attempt_uid for chunk in chunks)
-            raise Conflict(f"the controller takes nothing of the output of {uids}")
+        moved = self._send(f"/v1/workers/{worker_uid}/logs", chunks)
         return any(self.left(uid) > 0 for uid in moved)
+
+    def _send(self, path: str, chunks: list[LogChunk]) -> list[str]:
+        """Of which attempts something was taken; a batch that is refused goes singly.
+
+        So one attempt's output does not hold up the others'.
+        """
+        try:
+            answer = self._link.post(path, LogBatch(tuple(chunks)), LogBatchAnswer)
+        except AWAY:
+            raise
+        except IrisError as error:
+            if len(chunks) == 1:
+                return self._send_that_it_is_refused(path, chunks[0], error)
+            return [uid for chunk in chunks for uid in self._send(path, [chunk])]
+        return [each.attempt_uid for each in chunks if self._has_moved(each, answer)]
+
+    def _send_that_it_is_refused(
+        self, path: str, chunk: LogChunk, error: IrisError
+    ) -> list[str]:
+        """What is wrong with the output itself would be wrong again."""
+        uid, length = chunk.attempt_uid, len(chunk.content)
+        if not isinstance(error, UsageError) or chunk.refused:
+            self._hold(uid, error)
+            return []
+        log.warning(
+            'output refused attempt=%s bytes=%d because="%s"', uid, length, error
+        )
+        return self._send(path, [LogChunk(uid, chunk.offset, b"", refused=length)])
 
     def _has_moved(self, chunk: LogChunk, answer: LogBatchAnswer) -> bool:
         """What the controller does not take is not sent again in a hurry."""
-        have = answer.have.get(chunk.attempt_uid, chunk.offset)
-        self.rewind(chunk.attempt_uid, have)
-        return have != chunk.offset
+        uid = chunk.attempt_uid
+        have = answer.have.get(uid, chunk.offset)
+        if have == chunk.offset:
+            because = answer.refused.get(uid, "the controller takes nothing of it")
+            self._hold(uid, Conflict(because))
+            return False
+        self.rewind(uid, have)
+        if output := self._outputs.get(uid):
+            output.patience.over()
+            output.held_because = ""
+        return True
+
+    def _hold(self, uid: str, error: IrisError) -> None:
+        output = self._outputs.get(uid)
+        if output is not None:
+            output.held_because = str(error)
+            output.held_until = time.monotonic() + output.patience.after(error)
 
     def _batch(self) -> list[LogChunk]:
         chunks, room = [], MOST_IN_BATCH
+        now = time.monotonic()
         for output in self._in_turn():
+            if now < output.held_until:
+                continue
             offset = output.sent
             if output.rides and self.left(output.uid) <= MOST_IN_REPORT:
                 continue

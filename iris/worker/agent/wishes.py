@@ -28,7 +28,6 @@ from iris.errors import (
 from iris.errors import (
     Held as HeldByAnother,
 )
-from iris.worker.agent.caches import Caches
 from iris.worker.agent.desk import Held
 from iris.worker.agent.environment import attempt_environment
 from iris.worker.agent.patience import Patience
@@ -53,8 +52,7 @@ class Wishes:
         self._worker = worker
         self._desk = worker.desk
         self._tell = worker.tell
-        metadata, shared = worker.metadata, worker.folder.shared
-        caches = Caches(shared, metadata.cache_bytes, worker.desk)
+        metadata, caches = worker.metadata, worker.caches
         self._preparer = Preparer(worker.folder, metadata, worker.token, caches)
         threading.Thread(target=caches.watch, name="caches", daemon=True).start()
         self.whereabouts = Whereabouts(worker.folder, metadata, worker.desk)

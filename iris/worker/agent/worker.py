@@ -9,6 +9,7 @@ import msgspec
 
 from iris.clock import Clock
 from iris.domain.machine import VmMetadata
+from iris.worker.agent.caches import Caches
 from iris.worker.agent.collecting import Collector
 from iris.worker.agent.desk import Desk
 from iris.worker.agent.going import Going
@@ -26,6 +27,7 @@ class Worker(msgspec.Struct, frozen=True, kw_only=True):
     desk: Desk
     shipper: Shipper
     collector: Collector
+    caches: Caches
     going: Going
     wake: threading.Event  # set, and the next heartbeat leaves at once
     tell: Callable[[ToKeeper], None]

@@ -18,6 +18,7 @@ from iris.domain.entering import Enter, Said, decode
 from iris.domain.framing import Reader
 from iris.errors import IrisError, UsageError
 from iris.worker.entering.place import find_place
+from iris.worker.entering.unread import MOST, Unread
 from iris.worker.entering.visit import STALLED_AFTER, Visit
 
 PATIENCE = 30.0  # seconds for the first words
@@ -28,6 +29,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="iris.worker.entering", description=__doc__)
     parser.add_argument("uid", help="the attempt's uid")
     parser.add_argument("--stalled-after", type=float, default=STALLED_AFTER)
+    parser.add_argument("--most-unread", type=int, default=MOST, help="bytes on disk")
     words = parser.parse_args()
     try:
         reader = Reader()
@@ -35,7 +37,8 @@ def main() -> int:
         if not isinstance(enter, Enter):
             raise UsageError(f"the first words are no greeting: {type(enter).__name__}")
         place = find_place(words.uid)
-        return Visit(place, enter, reader, words.stalled_after).run(more)
+        unread = Unread(place.vm.root, words.most_unread)
+        return Visit(place, enter, reader, unread, words.stalled_after).run(more)
     except msgspec.MsgspecError as error:
         sys.stderr.write(f"iris: the visitor is not understood: {error}\n")
     except IrisError as error:

@@ -60,10 +60,10 @@ def find_place(uid: str) -> Place:
     for vm in _vms():
         if not vm.attempt(uid).is_dir():
             continue
-        if _is_known(vm, uid):
-            return Place(uid, vm, is_process=False)
         if vm.kept(uid).exists():
             return Place(uid, vm)
+        if _is_known(vm, uid):
+            return Place(uid, vm, is_process=False)
         started = _started(vm, uid)
         if started is not None and is_same(started.pid, started.began):
             return Place(uid, vm, started.pid, started.began)

@@ -30,11 +30,12 @@ from iris.errors import NotThere
 from iris.processes import send, send_group
 from iris.worker.descendants import become_subreaper, own_children
 from iris.worker.entering.place import Place
+from iris.worker.entering.unread import Unread
 
 LOOK_EVERY = 0.5  # seconds between looks at whether attempt and visitor are there
 GRACE = 2.0  # seconds between SIGHUP and SIGKILL, once either is gone
-MOST_UNREAD = 8 << 20  # bytes typed that the command has not read
-# Seconds for it to read some of that; meanwhile nobody hears whether the line is cut.
+# Seconds for it to read some of what was typed, once there is no room for more of that;
+# meanwhile nobody hears whether the line is cut.
 STALLED_AFTER = 300.0
 PIECE = 1 << 16  # bytes
 NOT_FOUND, NOT_RUN = 127, 126  # as shells have it
@@ -48,7 +49,8 @@ class Visit:
         place: Place,
         enter: Enter,
         reader: Reader,
-        stalled_after: float = STALLED_AFTER,
+        unread: Unread,
+        stalled_after: float,
     ) -> None:
         self._stalled_after = stalled_after
         self._place = place
@@ -57,7 +59,7 @@ class Visit:
         self._selector = selectors.DefaultSelector()
         self._ours = -1  # our end of its stdin, or of its terminal
         self._child: subprocess.Popen[bytes] | None = None
-        self._unread = bytearray()
+        self._unread = unread  # what is typed, and the command has not read
         self._is_typed = False  # nothing more will be typed
         self._hears = True
         self._heard_at = time.monotonic()
@@ -167,7 +169,7 @@ class Visit:
         self._heard_at = time.monotonic()
         for body in self._reader.feed(arrived):
             self._obey(decode(body))
-        if len(self._unread) > MOST_UNREAD:
+        if self._unread.is_full:
             self._hear_no_more()
 
     def _hear_no_more(self) -> None:
@@ -178,7 +180,7 @@ class Visit:
     def _obey(self, message: Said) -> None:
         match message:
             case Typed(content=content):
-                self._unread += content
+                self._unread.add(content)
                 self._is_typed = self._is_typed or not content
                 self._type_on()
             case Resized(rows=rows, columns=columns):
@@ -192,8 +194,8 @@ class Visit:
             return
         try:
             with contextlib.suppress(BlockingIOError):
-                while self._unread:
-                    del self._unread[: os.write(self._ours, self._unread[:PIECE])]
+                while piece := self._unread.first(PIECE):
+                    self._unread.drop(os.write(self._ours, piece))
                     self._heard_at = time.monotonic()  # it goes on
         except OSError:  # it reads no more
             self._unread.clear()
@@ -206,7 +208,7 @@ class Visit:
         else:
             reading = selectors.EVENT_READ if self._enter.terminal else 0
             self._watch(reading | (selectors.EVENT_WRITE if self._unread else 0))
-        if not self._hears and not self._kill_at and len(self._unread) < MOST_UNREAD:
+        if not self._hears and not self._kill_at and not self._unread.is_full:
             self._hears = True
             self._heard_at = time.monotonic()
             self._selector.register(0, selectors.EVENT_READ)

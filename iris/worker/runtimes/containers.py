@@ -22,7 +22,6 @@ from iris.worker.attempts import Attempts
 from iris.worker.chips import devices
 from iris.worker.endings import Running, ended
 from iris.worker.folders import VmFolder, remove
-from iris.worker.kept import KeptAttempts
 from iris.worker.messages import Known, Start
 from iris.worker.runtimes.engine import End, Engine, Wish
 from iris.worker.runtimes.inside import (
@@ -56,7 +55,6 @@ class ContainerAttempts(Attempts):
         super().__init__(folder, clock, tell)
         self._wake = wake
         self._engine = engine
-        self._kept = KeptAttempts(folder.known)
         self._news: queue.SimpleQueue[News] = queue.SimpleQueue()
 
     def adopt(self, *, are_alive: bool) -> None:
@@ -66,10 +64,8 @@ class ContainerAttempts(Attempts):
             if not are_alive:
                 self._kept.drop(uid)
                 continue
-            self.known[uid] = known
-            if known.kept_until:
-                self._places.add(uid)
-            elif known.started_at and not known.ended_at:
+            self._take_over(known)
+            if known.started_at and not (known.ended_at or known.kept_until):
                 self._running[uid] = Running(_start_of(known), 0, known.started_at)
                 self._in_background(partial(self._follow, uid, is_watched=False))
         if not are_alive:
@@ -83,12 +79,6 @@ class ContainerAttempts(Attempts):
             super().leave(cause, because, grace)
         else:
             self._running.clear()
-
-    def forget(self, uid: str) -> None:
-        """Its end is known where it matters."""
-        super().forget(uid)
-        if uid not in self.known:
-            self._kept.drop(uid)
 
     def reaped(self, pid: int, status: int) -> None:
         """No attempt is a child of the keeper."""
@@ -153,11 +143,8 @@ class ContainerAttempts(Attempts):
     def _signal(self, uid: str, name: str) -> None:
         self._in_background(lambda: self._engine.signal(uid, name))
 
-    def _remember(self, known: Known) -> None:
-        try:
-            self._kept.put(known)
-        except OSError as error:  # a full disk must not end the keeper
-            log.warning('end of %s not stored because="%s"', known.spec.uid, error)
+    def _is_for_later(self, known: Known) -> bool:
+        return True
 
     # -- what happened ---------------------------------------------------------------
 

@@ -24,7 +24,7 @@ from iris.worker.descendants import (
     own_children,
     sort,
 )
-from iris.worker.endings import Running
+from iris.worker.endings import Running, has_failed
 from iris.worker.folders import VmFolder, write_private
 from iris.worker.journal import Journal
 from iris.worker.messages import Known, Start, Stop
@@ -53,6 +53,11 @@ class ProcessAttempts(Attempts):
         self._uid_by_pid: dict[int, str] = {}
         self._watch_at = 0.0
         keep_files()
+
+    def adopt(self) -> None:
+        """Go on with the failures of a former keeper; nothing of it runs any more."""
+        for known in self._kept.all():
+            self._take_over(known)
 
     def reaped(self, pid: int, status: int) -> None:
         """A child of the keeper ended; it may be the first process of an attempt."""
@@ -116,6 +121,11 @@ class ProcessAttempts(Attempts):
     def _remember(self, known: Known) -> None:
         at = known.ended_at or self._clock.now()  # a kept one has no process either
         self._journal.ended(known.spec.uid, at, known.exit_code)
+        super()._remember(known)
+
+    def _is_for_later(self, known: Known) -> bool:
+        """One that failed with its place kept stays a failure, whoever keeps it."""
+        return bool(known.spec.keep_on_failure) and has_failed(known)
 
     # -- memory ----------------------------------------------------------------------
 
