@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from itertools import islice
 from pathlib import Path
 from typing import TypeVar
 
 import msgspec
-from sqlalchemy import ColumnElement, Select, func, or_, select
+from sqlalchemy import ColumnElement, Select, bindparam, func, or_, select
 
 from iris.controller.database import open_for_reading
 from iris.controller.history import EventFilter, JobFilter, PastJob
@@ -27,6 +27,19 @@ Query = Select[bytes]
 
 _MOST_IN_ONE_QUERY = 1000  # values that one statement may carry
 _READ_AT_ONCE = 500  # rows of which few may be wanted
+# What is asked most, made once: to make a statement takes longer than its answer.
+_JOB = select(JOBS.c.body).where(JOBS.c.uid == bindparam("uid"))
+_COUNTS = (
+    select(TASKS.c.state, func.count())
+    .where(TASKS.c.job_uid == bindparam("uid"))
+    .group_by(TASKS.c.state)
+)
+_SOME_TASKS = (
+    select(TASKS.c.body)
+    .where(TASKS.c.job_uid == bindparam("uid"))
+    .where(TASKS.c.idx >= bindparam("first"), TASKS.c.idx < bindparam("last"))
+    .order_by(TASKS.c.idx)
+)
 
 
 class _Held(msgspec.Struct, frozen=True):
@@ -48,7 +61,9 @@ class Archive:
 
     def job(self, uid: str) -> Job | None:
         """Any job that is kept, ended or not."""
-        return self._one(Job, select(JOBS.c.body).where(JOBS.c.uid == uid))
+        with self._engine.connect() as connection:
+            body = connection.execute(_JOB, {"uid": uid}).scalar_one_or_none()
+        return None if body is None else msgspec.msgpack.decode(body, type=Job)
 
     def ended_jobs(
         self, wanted: JobFilter, before: int, limit: int, after: int = 0
@@ -81,20 +96,15 @@ class Archive:
         query = select(JOBS.c.body).where(JOBS.c.uid.in_(uids))
         return self._many(PastJob, query.order_by(JOBS.c.ended_at, JOBS.c.place))
 
-    def task_counts(self, job_uid: str) -> dict[TaskState, int]:
+    def task_counts(self, job: Job) -> dict[TaskState, int]:
         """How many rows of tasks are in each state; counted once after the end."""
-        query = select(JOBS.c.ended_at).where(JOBS.c.uid == job_uid)
-        with self._engine.connect() as connection:
-            ended_at = connection.execute(query).scalar_one_or_none()
-        count = self._final_counts if ended_at else self._count_tasks
-        return dict(count(job_uid))
+        count = self._final_counts if job.ended_at else self._count_tasks
+        return dict(count(job.uid))
 
     def tasks(self, job_uid: str, first: int, last: int) -> tuple[Task, ...]:
         """The rows of tasks `first` to `last` (without it), in order of index."""
-        index = TASKS.c.idx
-        query = select(TASKS.c.body).where(TASKS.c.job_uid == job_uid)
-        query = query.where(index >= first, index < last).order_by(index)
-        return self._many(Task, query)
+        window = {"uid": job_uid, "first": first, "last": last}
+        return self._many(Task, _SOME_TASKS, window)
 
     def attempts(self, job_uid: str, index: int) -> tuple[Attempt, ...]:
         """Every attempt at a task, the first one first."""
@@ -175,10 +185,8 @@ class Archive:
         self._engine.dispose()
 
     def _count_tasks(self, job_uid: str) -> tuple[tuple[TaskState, int], ...]:
-        state = TASKS.c.state
-        query = select(state, func.count()).where(TASKS.c.job_uid == job_uid)
         with self._engine.connect() as connection:
-            rows = connection.execute(query.group_by(state)).all()
+            rows = connection.execute(_COUNTS, {"uid": job_uid}).all()
         return tuple((TaskState(name), count) for name, count in rows)
 
     def _of_family(
@@ -193,14 +201,11 @@ class Archive:
             found = (job for body in bodies if wanted.has(job := decode(body)))
             return tuple(islice(found, limit))
 
-    def _one(self, kind: type[S], query: Query) -> S | None:
+    def _many(
+        self, kind: type[S], query: Query, values: Mapping[str, object] | None = None
+    ) -> tuple[S, ...]:
         with self._engine.connect() as connection:
-            body = connection.execute(query).scalar_one_or_none()
-        return None if body is None else msgspec.msgpack.decode(body, type=kind)
-
-    def _many(self, kind: type[S], query: Query) -> tuple[S, ...]:
-        with self._engine.connect() as connection:
-            bodies = connection.execute(query).scalars().all()
+            bodies = connection.execute(query, values).scalars().all()
         decode = msgspec.msgpack.Decoder(kind).decode
         return tuple(decode(body) for body in bodies)
 

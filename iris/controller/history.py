@@ -74,7 +74,7 @@ class History(Protocol):
     ) -> tuple[Job, ...]:
         """Ended jobs with `order` below `before`, above `after`, the newest first."""
 
-    def task_counts(self, job_uid: str) -> dict[TaskState, int]:
+    def task_counts(self, job: Job) -> dict[TaskState, int]:
         """How many rows of tasks are in each state."""
 
     def tasks(self, job_uid: str, first: int, last: int) -> tuple[Task, ...]:

@@ -58,7 +58,7 @@ class JobViews:
         with self._state.reading() as tables:
             if job.uid in tables.jobs:
                 return _live_view(tables, job.uid)
-        return self._ended_view(self.find(job.uid))
+        return self._ended_view(job if job.ended_at else self.find(job.uid))
 
     def page(self, wanted: JobFilter, before: int, limit: int) -> Page[JobView]:
         """Jobs with a place in line below `before`, the newest first."""
@@ -135,7 +135,7 @@ class JobViews:
             return list(islice(matching, limit + 1))
 
     def _ended_view(self, job: Job) -> JobView:
-        counts = self._history.task_counts(job.uid)
+        counts = self._history.task_counts(job)
         # tasks that never started have no row; they end when their job's end is asked
         missing = job.spec.tasks - sum(counts.values())
         if missing > 0:
