@@ -36,7 +36,14 @@ def take_heartbeat(parts: Parts, heartbeat: Heartbeat) -> HeartbeatAnswer:
             report = _take_output(parts, attempt, report, have)
             _note_what_is_missing(parts, attempt, report)
         reports.append(report)
-    answer = parts.state.heartbeat(replace(heartbeat, attempts=tuple(reports)))
+    state, has_room = parts.state, any(r.state in ATTEMPT_ENDED for r in reports)
+
+    def settle() -> None:
+        # what ended leaves room, which may have new work once the end is durable
+        if has_room:
+            state.wait_durable(state.seen_seq())
+
+    answer = state.heartbeat(replace(heartbeat, attempts=tuple(reports)), settle)
     return replace(answer, attempts=_with_log_have(answer.attempts, have))
 
 

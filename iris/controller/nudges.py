@@ -24,7 +24,8 @@ class Nudger:
         if not changed.workers:
             return
         with self._state.reading() as tables:
-            workers = [tables.workers.get(uid) for uid in changed.workers]
+            concerned = changed.workers - self._state.answered
+            workers = [tables.workers.get(uid) for uid in concerned]
         for worker in workers:
             if worker is not None and worker.nudge_port:
                 self._send(worker)

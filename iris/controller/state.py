@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hmac
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from msgspec.structs import replace
 
@@ -157,8 +157,14 @@ class State(Kernel):
         with self._change() as change:
             workers.report_phase(change, report)
 
-    def heartbeat(self, heartbeat: Heartbeat) -> HeartbeatAnswer:
-        """Take what a worker observed; say what it should do. Raises NotThere."""
+    def heartbeat(
+        self, heartbeat: Heartbeat, settle: Callable[[], object] = int
+    ) -> HeartbeatAnswer:
+        """Take what a worker observed; say what it should do. Raises NotThere.
+
+        `settle` is called in between: what happens until it returns is in the answer,
+        and nudges nobody.
+        """
         with self._change() as change:
             worker = change.worker(heartbeat.worker_uid)
             tables = self._tables
@@ -176,6 +182,12 @@ class State(Kernel):
                 tables.nudges[worker.uid] = heartbeat.nudges
                 workers.note_ending(change, worker, is_ending=heartbeat.is_ending)
             change.workers.discard(worker.uid)  # it hears of it by the answer
+            self.answered.add(worker.uid)
+        try:
+            settle()
+        finally:
+            with self._lock:
+                self.answered.discard(worker.uid)
         with self.reading():
             if heartbeat.worker_uid not in self._tables.workers:
                 raise NotThere(f"worker {heartbeat.worker_uid} is gone")

@@ -219,6 +219,25 @@ def test_a_worker_is_not_nudged_for_what_it_said_itself(desk: Desk):
     assert nudged == []
 
 
+def test_what_is_given_to_a_worker_that_waits_for_its_answer_is_in_that(desk: Desk):
+    (worker,) = desk.boot()
+    nudger = Nudger(desk.state)
+    desk.state.listen(nudger.tell)
+    words = Heartbeat(worker.uid, worker.row.boot_id, 99, 1)
+    given: list[str] = []
+
+    def settle() -> None:
+        given.append(desk.place(desk.submit(), worker))
+
+    answer = desk.state.heartbeat(words, settle)
+    assert [desired.uid for desired in answer.attempts] == given
+    assert nudger.sent == 0
+
+    desk.place(desk.submit(), worker)
+    assert nudger.sent == 1
+    nudger.close()
+
+
 def test_a_port_that_is_taken_is_named(desk: Desk, port: int):
     with pytest.raises(PortTaken, match=str(port)):
         listen("127.0.0.1", port)
