@@ -8,12 +8,13 @@ from iris.commands._tables import table
 from iris.domain.costs import CostView, Share
 
 UNKNOWN = "not known"
+FORGOTTEN = "(kept no more)"
 
 
 def cost_tables(view: CostView) -> str:
     """The sum, then users, jobs and slices, the dearest first."""
     begins = time.strftime("%Y-%m-%d %H:%M", time.localtime(view.since))
-    span = f"since {begins}" if view.since else "of all that is kept"
+    span = f"since {begins}" if view.since else "in all"
     lines = [
         f"about {_dollars(view.usd)} {span}, {_dollars(view.idle_usd)} of it idle: "
         f"list prices of {view.prices_of}, spot moves monthly"
@@ -23,7 +24,7 @@ def cost_tables(view: CostView) -> str:
         lines.append(f"not counted: {hours}, for which no price is known")
     shares = ("CHIP-HOURS", "CPU-HOURS", "COST")
     users = [(share.user, *_had(share)) for share in view.users]
-    jobs = [(share.job, share.user, *_had(share)) for share in view.jobs]
+    jobs = [(share.job or FORGOTTEN, share.user, *_had(share)) for share in view.jobs]
     lines += ["", table(("USER", *shares), users)]
     lines += ["", table(("JOB", "USER", *shares), jobs)]
     lines += _more(view.jobs_in_all - len(jobs), "jobs")

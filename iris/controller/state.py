@@ -28,6 +28,7 @@ from iris.controller.transitions import (
 )
 from iris.controller.transitions.departures import Departure
 from iris.domain.access import Grant
+from iris.domain.costs import Work
 from iris.domain.fleet import Backoff, Slice
 from iris.domain.jobs import EndCause, Job, Owner
 from iris.domain.protocol import (
@@ -227,13 +228,16 @@ class State(Kernel):
             for gang_uid in settled:
                 self._tables.settle_gang(gang_uid)
 
-    def forget_jobs(self, jobs: Sequence[PastJob], because: str) -> tuple[str, ...]:
-        """Let ended jobs go; returns the uids of those that still may, and did."""
+    def forget_jobs(
+        self, jobs: Sequence[PastJob], spent: Sequence[Work], because: str
+    ) -> bool:
+        """Let ended jobs go, of which sums remain; may they all, and did they?"""
         with self._change() as change:
-            gone = forgetting.forget(change, jobs, because)
-        with self._lock:
-            self._tables.forget_names(gone)
-        return tuple(job.uid for job in gone)
+            may_go = forgetting.forget(change, jobs, spent, because)
+        if may_go:
+            with self._lock:
+                self._tables.forget_names(jobs)
+        return may_go
 
     def forgetting(self) -> dict[str, int]:
         """Jobs that are being forgotten: their rows of tasks up to an index remain."""

@@ -13,6 +13,7 @@ from iris.controller.history import PastJob
 from iris.controller.job_tasks import JobTasks
 from iris.controller.journal import Key, Restored, Row
 from iris.domain.access import Grant
+from iris.domain.costs import Work
 from iris.domain.fleet import Backoff, BootPhase, ScaleGroup, Slice, Worker
 from iris.domain.jobs import Attempt, Job, Task
 from iris.domain.resources import NOTHING, Resources
@@ -65,6 +66,7 @@ class Tables:
             Grant: self._put_grant,
             Backoff: self._put_backoff,
             BootPhase: self._put_phase,
+            Work: lambda _: None,  # sums are read from the database alone
         }
         self._load(restored)
 

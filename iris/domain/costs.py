@@ -19,16 +19,21 @@ class Rented(msgspec.Struct, frozen=True):
     price: float | None = None  # US dollars an hour, None where none is known
 
 
-class Work(msgspec.Struct, frozen=True):
-    """The time that one attempt held a part of its slice."""
+class Work(msgspec.Struct, frozen=True, gc=False):
+    """The time that an attempt held a part of its slice.
 
-    job_uid: str
-    job: str
+    Or what a user's jobs that are kept no more held of it on one day: then chips and
+    CPUs are those that they held on the average, and it is of no job.
+    """
+
     user: str
     slice_name: str
-    resources: Resources
-    assigned_at: float
+    chips: float
+    cpus: float
+    began_at: float
     ended_at: float  # 0 while it lives
+    job: str = ""
+    job_uid: str = ""
 
 
 class SliceCost(msgspec.Struct, frozen=True):
@@ -53,7 +58,7 @@ class Share(msgspec.Struct, frozen=True):
     """What the attempts of a job, or of a user, had of their slices."""
 
     user: str
-    job: str = ""  # empty: all jobs of the user
+    job: str = ""  # empty: all jobs of the user, or all that are kept no more
     job_uid: str = ""
     chip_hours: float = 0.0
     cpu_hours: float = 0.0
@@ -64,7 +69,7 @@ class Share(msgspec.Struct, frozen=True):
 class CostView(msgspec.Struct, frozen=True):
     """An estimate; the dearest come first, users whole, slices and jobs cut off."""
 
-    since: float  # seconds since the epoch, 0: all that is kept
+    since: float  # seconds since the epoch, 0: from the start
     until: float
     prices_of: str  # the day for which the prices are good
     usd: float  # of all slices with a price

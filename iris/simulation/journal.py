@@ -13,6 +13,7 @@ import msgspec
 
 from iris.controller.journal import Key, Restored, Row
 from iris.domain.access import Grant
+from iris.domain.costs import Work
 from iris.domain.events import Event
 from iris.domain.fleet import Backoff, BootPhase, Slice, Worker
 from iris.domain.jobs import Attempt, Job, Task
@@ -31,6 +32,7 @@ _KINDS: dict[str, Any] = {
     "grants": Grant,
     "backoffs": Backoff,
     "phases": BootPhase,
+    "spent": Work,
     "meta": str,
 }
 _encode = msgspec.msgpack.Encoder().encode
