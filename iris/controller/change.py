@@ -15,7 +15,7 @@ from iris.domain.access import Grant
 from iris.domain.costs import Work
 from iris.domain.events import Event
 from iris.domain.fleet import Backoff, BootPhase, Slice, Worker
-from iris.domain.jobs import Attempt, Job, Task
+from iris.domain.jobs import Answered, Attempt, Job, Task
 from iris.errors import NotThere
 from iris.planning.costs import key_of
 
@@ -110,6 +110,9 @@ class Change:
 
     def put_spent(self, total: Work) -> None:
         self._put("spent", key_of(total), total)
+
+    def put_answered(self, answered: Answered) -> None:
+        self._put("answered", (answered.client_id,), answered)
 
     def put_grant(self, grant: Grant) -> None:
         self._put("grants", (grant.token_hash,), grant)

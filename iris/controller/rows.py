@@ -17,7 +17,7 @@ from iris.domain.access import Grant
 from iris.domain.costs import Work
 from iris.domain.events import Event
 from iris.domain.fleet import Backoff, BootPhase, Slice, Worker
-from iris.domain.jobs import Attempt, Job, Task
+from iris.domain.jobs import Answered, Attempt, Job, Task
 from iris.domain.states import ATTEMPT_ENDED
 
 pack = msgspec.msgpack.Encoder().encode
@@ -80,6 +80,10 @@ def _spent(key: Key, total: Work) -> Values:
     return (*key, pack(total))
 
 
+def _answered(key: Key, answered: Answered) -> Values:
+    return answered.client_id, pack(answered)
+
+
 def _grant(key: Key, grant: Grant) -> Values:
     return grant.token_hash, pack(grant)
 
@@ -136,6 +140,7 @@ KEPT = {
     "workers": _kept(schema.WORKERS, _worker),
     "phases": _kept(schema.PHASES, _phase),
     "spent": _kept(schema.SPENT, _spent),
+    "answered": _kept(schema.ANSWERED, _answered),
     "grants": _kept(schema.GRANTS, _grant),
     "backoffs": _kept(schema.BACKOFFS, _backoff),
     "meta": _kept(schema.META, _meta),

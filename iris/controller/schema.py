@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import Column, Float, Index, Integer, LargeBinary, MetaData, Table, Text
 
 # The revision that `METADATA` is; migrations/versions has one file for each.
-HEAD = "0002"
+HEAD = "0003"
 METADATA = MetaData()
 
 
@@ -75,6 +75,7 @@ PHASES = _table(
 SPENT = _table(
     "spent", _key("slice_name"), _key("user"), _key("day", Integer), rowid=False
 )
+ANSWERED = _table("answered", _key("client_id"))
 GRANTS = _table("grants", _key("token_hash"))
 BACKOFFS = _table("backoffs", _key("group_name"), _key("zone"))
 META = Table("meta", METADATA, _key("key"), _text("value"))

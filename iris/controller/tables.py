@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable
+from functools import cached_property
 from itertools import chain
 from typing import Any
 
@@ -15,7 +16,7 @@ from iris.controller.journal import Key, Restored, Row
 from iris.domain.access import Grant
 from iris.domain.costs import Work
 from iris.domain.fleet import Backoff, BootPhase, ScaleGroup, Slice, Worker
-from iris.domain.jobs import Attempt, Job, Task
+from iris.domain.jobs import Answered, Attempt, Job, Task
 from iris.domain.resources import NOTHING, Resources
 from iris.domain.states import (
     ATTEMPT_ENDED,
@@ -45,6 +46,7 @@ class Tables:
         self.meta = dict(restored.meta)
         self.names = dict(restored.names)
         self.client_ids = dict(restored.client_ids)
+        self.answered: defaultdict[str, list[str]] = defaultdict(list)  # by job uid
         self.worker_attempts: dict[str, dict[str, Attempt]] = {}  # live ones
         self.slice_workers: dict[str, dict[int, Worker]] = {}
         self.gangs: dict[str, dict[str, Attempt]] = {}
@@ -57,17 +59,6 @@ class Tables:
         self.waiting: dict[str, str] = {}  # job uid -> why its tasks wait
         self._free: dict[str, Resources] = {}  # by worker uid, until attempts change
         self._held: tuple[Held, ...] | None = None  # until attempts change
-        self._put: dict[type, Callable[[Any], None]] = {
-            Job: self._put_job,
-            Task: self._put_task,
-            Attempt: self._put_attempt,
-            Slice: self._put_slice,
-            Worker: self._put_worker,
-            Grant: self._put_grant,
-            Backoff: self._put_backoff,
-            BootPhase: self._put_phase,
-            Work: lambda _: None,  # sums are read from the database alone
-        }
         self._load(restored)
 
     def live_of_worker(self, worker_uid: str) -> dict[str, Attempt]:
@@ -129,12 +120,28 @@ class Tables:
     def forget_names(self, jobs: Iterable[PastJob]) -> None:
         """Names and client ids of jobs that are no longer kept are free again."""
         for job in jobs:
+            self.answered.pop(job.uid, None)
             for uids, key in (
                 (self.names, job.spec.name),
                 (self.client_ids, job.client_id),
             ):
                 if uids.get(key) == job.uid:
                     del uids[key]
+
+    @cached_property
+    def _put(self) -> dict[type, Callable[[Any], None]]:
+        return {
+            Job: self._put_job,
+            Task: self._put_task,
+            Attempt: self._put_attempt,
+            Slice: self._put_slice,
+            Worker: self._put_worker,
+            Grant: self._put_grant,
+            Backoff: self._put_backoff,
+            BootPhase: self._put_phase,
+            Answered: self._put_answered,
+            Work: lambda _: None,  # sums are read from the database alone
+        }
 
     def _put_worker(self, worker: Worker) -> None:
         self._free.pop(worker.uid, None)
@@ -151,6 +158,10 @@ class Tables:
     def _put_grant(self, grant: Grant) -> None:
         self.grants[grant.token_hash] = grant
 
+    def _put_answered(self, answered: Answered) -> None:
+        self.client_ids[answered.client_id] = answered.job_uid
+        self.answered[answered.job_uid].append(answered.client_id)
+
     def _put_backoff(self, backoff: Backoff) -> None:
         self.backoffs[backoff.group, backoff.zone] = backoff
 
@@ -160,6 +171,8 @@ class Tables:
                 self.grants.pop(token_hash, None)
             case "backoffs", (str(group), str(zone)):
                 self.backoffs.pop((group, zone), None)
+            case "answered", (str(client_id),):
+                self.answered[self.client_ids.pop(client_id)].remove(client_id)
             case "meta", (str(name),):
                 self.meta.pop(name, None)
 
@@ -251,7 +264,8 @@ class Tables:
             self._put_slice(slice_)
         for worker in restored.workers:
             self.apply(("workers", (worker.uid,), worker))
-        for other in (*restored.grants, *restored.backoffs, *restored.phases):
+        others = restored.grants, restored.backoffs, restored.phases, restored.answered
+        for other in chain.from_iterable(others):
             self.apply(("", (), other))
         self._load_attempts(restored.attempts)
 

@@ -16,7 +16,7 @@ from iris.controller.store import Store
 from iris.domain.access import Grant, Role
 from iris.domain.events import Event
 from iris.domain.fleet import Backoff, BootPhase, Slice, Worker
-from iris.domain.jobs import Attempt, Capacity, Job, JobSpec, Task
+from iris.domain.jobs import Answered, Attempt, Capacity, Job, JobSpec, Task
 from iris.domain.resources import Resources
 from iris.domain.states import AttemptState, JobState, SliceState, TaskState
 from iris.errors import Late, StoreFailed
@@ -67,6 +67,7 @@ def test_all_that_lives_comes_back_after_a_restart(opened: Open):
     worker = a_worker("w-1", "s-1")
     grant = Grant("hash", Role.USER, "me")
     backoff = Backoff("cpu", "local", 2, 9.0, "quota-full", "words")
+    answered = Answered("c-2", "j-1")
     phases = [BootPhase("s-1", 0, name, 1.0) for name in ("image", "agent")]
 
     keep(
@@ -80,6 +81,7 @@ def test_all_that_lives_comes_back_after_a_restart(opened: Open):
         row("grants", grant, "hash"),
         row("backoffs", backoff, "cpu", "local"),
         row("meta", "value", "key"),
+        row("answered", answered, "c-2"),
         *(row("phases", p, "s-1", 0, n) for n, p in enumerate(phases)),
     )
 
@@ -96,6 +98,7 @@ def test_all_that_lives_comes_back_after_a_restart(opened: Open):
         meta={"key": "value"},
         names={"name-of-j-1": "j-1"},
         client_ids={"c-j-1": "j-1"},
+        answered=(answered,),
     )
 
 

@@ -31,6 +31,8 @@ def forget(
         return False
     for job in jobs:
         change.drop("jobs", job.uid)
+        for client_id in change.tables.answered.get(job.uid, ()):
+            change.drop("answered", client_id)
         change.put_meta(f"{_MARK}{job.uid}", str(job.spec.tasks))
     for total in spent:
         change.put_spent(total)
