@@ -123,6 +123,25 @@ def test_a_batch_that_says_two_things_under_one_client_id_is_refused_whole(desk:
     assert desk.ask("GET", "/v1/jobs").json["items"] == []
 
 
+def test_a_batch_that_says_two_orders_under_one_client_id_is_refused_whole(desk: Desk):
+    for name in ("a", "b"):
+        desk.submit(name=name)
+    batch = [submission(after=[{"job": name}]) for name in ("a", "b")]
+    same = [submission(after=[{"job": n} for n in names]) for names in ("ab", "ba")]
+
+    refused = desk.ask("POST", "/v1/jobs:batch", {"submissions": batch})
+    accepted = desk.ask("POST", "/v1/jobs:batch", {"submissions": same})
+
+    assert refused.status_code == 409
+    assert refused.json["detail"] == (
+        "client id nightly is there twice in one batch, and the second differs in "
+        "spec.after"
+    )
+    first, second = accepted.json["jobs"]
+    assert first["uid"] == second["uid"]
+    assert len(desk.ask("GET", "/v1/jobs").json["items"]) == 3
+
+
 def test_two_that_submit_at_once_under_one_client_id_are_told_apart():
     """Both were looked at before either was there."""
     fleet = Fleet()
