@@ -92,16 +92,9 @@ class Tables:
         return self._held
 
     def _count_held(self) -> tuple[Held, ...]:
-        single = (
-            attempt
-            for live in self.worker_attempts.values()
-            for attempt in live.values()
-            if not attempt.gang_uid
-        )
-        gangs = (a for members in self.gangs.values() for a in members.values())
         tasks: Counter[str] = Counter()
         chips: Counter[str] = Counter()
-        for attempt in chain(single, gangs):
+        for attempt in self.attempts.values():
             user = self.jobs[attempt.job_uid].user  # it lives as long as they
             tasks[user] += 1
             chips[user] += attempt.resources.chips
@@ -200,18 +193,18 @@ class Tables:
     def _put_attempt(self, attempt: Attempt) -> None:
         self._free.pop(attempt.worker_uid, None)
         self._held = None
-        live = self.worker_attempts.setdefault(attempt.worker_uid, {})
         _index(self.starting, attempt, _is_starting(attempt))
         _index(self.stopping, attempt, _is_stopping(attempt))
         if attempt.gang_uid:
             self.gangs.setdefault(attempt.gang_uid, {})[attempt.uid] = attempt
         if attempt.state in ATTEMPT_ENDED:
-            live.pop(attempt.uid, None)
+            self.live_of_worker(attempt.worker_uid).pop(attempt.uid, None)
             self.note_busy(attempt.slice_name, attempt.ended_at)
             if not attempt.gang_uid:
                 self.attempts.pop(attempt.uid, None)
                 return
         else:
+            live = self.worker_attempts.setdefault(attempt.worker_uid, {})
             live[attempt.uid] = attempt
         self.attempts[attempt.uid] = attempt
 
@@ -250,7 +243,6 @@ class Tables:
             self.worker_attempts,
             self._free,
         )
-        self._held = None
         for kept in (*by_uid, *marks):
             kept.pop(uid, None)
         self.ending.discard(uid)
