@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 from iris.commands._tables import table
-from iris.domain.costs import CostView, Share
+from iris.domain.costs import CostView, Share, SliceCost, Upkeep
 
 UNKNOWN = "not known"
 FORGOTTEN = "(kept no more)"
@@ -30,6 +30,8 @@ def cost_tables(view: CostView) -> str:
     lines += _more(view.jobs_in_all - len(jobs), "jobs")
     lines += ["", _slices(view)]
     lines += _more(view.slices_in_all - len(view.slices), "slices")
+    if view.upkeep:
+        lines += ["", _upkeep(view)]
     return "\n".join(lines)
 
 
@@ -43,13 +45,25 @@ def _slices(view: CostView) -> str:
             each.state,
             _hours(each.hours),
             _hours(each.idle_hours),
-            UNKNOWN if each.price_per_hour is None else _dollars(each.price_per_hour),
-            UNKNOWN if each.usd is None else _dollars(each.usd),
+            *_paid(each),
         )
         for each in view.slices
     ]
     heads = ("SLICE", "TYPE", "ZONE", "CAPACITY", "STATE", "HOURS", "IDLE")
     return table((*heads, "AN HOUR", "COST"), rows)
+
+
+def _upkeep(view: CostView) -> str:
+    rows = [
+        (each.what, each.kind, _hours(each.hours), *_paid(each)) for each in view.upkeep
+    ]
+    return table(("CONTROLLER", "TYPE", "HOURS", "AN HOUR", "COST"), rows)
+
+
+def _paid(each: SliceCost | Upkeep) -> tuple[str, str]:
+    if each.price_per_hour is None or each.usd is None:
+        return UNKNOWN, UNKNOWN
+    return _dollars(each.price_per_hour), _dollars(each.usd)
 
 
 def _had(share: Share) -> tuple[str, str, str]:

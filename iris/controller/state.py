@@ -19,6 +19,7 @@ from iris.controller.transitions import (
     doubts,
     forgetting,
     jobs,
+    machines,
     placing,
     reports,
     slices,
@@ -104,6 +105,11 @@ class State(Kernel):
         """Release the tasks of a slice whose deletion is stuck."""
         with self._change() as change:
             slices.confirm_gone(change, slice_name, by)
+
+    def note_machine(self, uid: str, last_seen_at: float) -> None:
+        """The controller is on this machine; the one before was seen until then."""
+        with self._change() as change:
+            machines.note_machine(change, uid, last_seen_at)
 
     def grant(self, grant: Grant) -> None:
         """Let a token in, by its hash."""

@@ -36,6 +36,32 @@ class Work(msgspec.Struct, frozen=True, gc=False):
     job_uid: str = ""
 
 
+class Standing(msgspec.Struct, frozen=True):
+    """What a cluster has without any slice, and what an hour of it costs."""
+
+    what: str
+    kind: str  # machine type, or type and size of a disk
+    price: float | None  # US dollars an hour, None where none is known
+    is_kept: bool = False  # it is there, and costs, while the machine is not
+
+
+class Life(msgspec.Struct, frozen=True):
+    """From when to when one machine of the controller was there."""
+
+    began_at: float
+    ended_at: float = 0.0  # 0 while it is
+
+
+class Upkeep(msgspec.Struct, frozen=True):
+    """What it cost to have that."""
+
+    what: str
+    kind: str
+    hours: float
+    price_per_hour: float | None  # None where no price is known
+    usd: float | None
+
+
 class SliceCost(msgspec.Struct, frozen=True):
     """One slice, from the moment its VMs were up to the one its end was asked for."""
 
@@ -72,11 +98,12 @@ class CostView(msgspec.Struct, frozen=True):
     since: float  # seconds since the epoch, 0: from the start
     until: float
     prices_of: str  # the day for which the prices are good
-    usd: float  # of all slices with a price
-    idle_usd: float  # the part of it that was nobody's
+    usd: float  # of all with a price
+    idle_usd: float  # the part of slices that was nobody's
     unpriced_hours: float  # of slices for which no price is known
     slices_in_all: int
     jobs_in_all: int
     users: tuple[Share, ...]
     jobs: tuple[Share, ...]
     slices: tuple[SliceCost, ...]
+    upkeep: tuple[Upkeep, ...] = ()  # of the controller, which is nobody's

@@ -13,7 +13,16 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from msgspec.structs import replace
 
-from iris.domain.costs import CostView, Rented, Share, SliceCost, Work
+from iris.domain.costs import (
+    CostView,
+    Life,
+    Rented,
+    Share,
+    SliceCost,
+    Standing,
+    Upkeep,
+    Work,
+)
 from iris.domain.fleet import Slice
 from iris.domain.prices import LISTED_ON
 
@@ -24,7 +33,11 @@ DayKey = tuple[str, str, int]  # slice, user, day
 
 
 def add_up(
-    rented: Sequence[Rented], work: Iterable[Work], since: float, now: float
+    rented: Sequence[Rented],
+    work: Iterable[Work],
+    since: float,
+    now: float,
+    upkeep: Sequence[Upkeep] = (),
 ) -> CostView:
     """All of it between `since` and `now`; work on slices not named is left out."""
     known = {each.slice.name: _Open(each, since, now) for each in rented}
@@ -45,7 +58,7 @@ def add_up(
         since=since,
         until=now,
         prices_of=LISTED_ON,
-        usd=sum(each.usd or 0.0 for each in slices),
+        usd=_usd_of(slices) + _usd_of(upkeep),
         idle_usd=sum(each.idle_usd or 0.0 for each in slices),
         unpriced_hours=sum(each.hours for each in slices if each.usd is None),
         slices_in_all=len(slices),
@@ -53,7 +66,24 @@ def add_up(
         users=_dearest(one.share(user) for user, one in by_user.items() if one.is_any),
         jobs=_dearest(jobs),
         slices=tuple(sorted(slices, key=lambda s: (-(s.usd or 0.0), -s.hours, s.name))),
+        upkeep=tuple(upkeep),
     )
+
+
+def _usd_of(parts: Iterable[SliceCost | Upkeep]) -> float:
+    return sum(each.usd or 0.0 for each in parts)
+
+
+def upkeep_of(
+    standing: Iterable[Standing], lives: Sequence[Life], since: float, now: float
+) -> Iterator[Upkeep]:
+    """What stood between `since` and `now`; what is kept did from the first life on."""
+    for each in standing:
+        spans = [Life(lives[0].began_at)] if each.is_kept and lives else lives
+        ends = [(span.began_at, span.ended_at or now) for span in spans]
+        hours = sum(max(ended - max(began, since), 0.0) for began, ended in ends) / HOUR
+        usd = None if each.price is None else hours * each.price
+        yield Upkeep(each.what, each.kind, hours, each.price, usd)
 
 
 def cut_to(view: CostView, most: int, user: str = "") -> CostView:

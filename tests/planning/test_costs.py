@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from iris.domain.costs import CostView, Rented, Share, Work
+from iris.domain.costs import CostView, Life, Rented, Share, Standing, Work
 from iris.domain.prices import LISTED_ON
 from iris.domain.resources import Resources
 from iris.domain.states import SliceState
@@ -20,6 +20,7 @@ from iris.planning.costs import (
     day_of,
     key_of,
     sum_by_day,
+    upkeep_of,
 )
 from tests.support.builders import NOW, a_group, a_slice, a_tpu_group
 
@@ -195,6 +196,26 @@ def test_what_is_cut_off_is_counted_and_of_people_one_may_be_seen_alone():
     assert _seen(short) == (["ann", "bob"], ["ann"], ["t"])
     assert (short.jobs_in_all, short.slices_in_all, anns.jobs_in_all) == (2, 2, 1)
     assert short.usd == anns.usd == view.usd
+
+
+def test_what_stands_costs_while_its_machine_is_there_and_a_kept_disk_always():
+    hours = [(-10, -8), (-5, 0)]
+    lives = [Life(NOW + a * HOUR, NOW + b * HOUR if b else 0.0) for a, b in hours]
+    standing = (
+        Standing("VM", "n2", 0.5),
+        Standing("state disk", "pd", 0.1, is_kept=True),
+        Standing("other", "x", None),
+    )
+
+    upkeep = tuple(upkeep_of(standing, lives, ALL, NOW))
+    lately = [each.hours for each in upkeep_of(standing, lives, NOW - 6 * HOUR, NOW)]
+    view = add_up([a_rented()], (), ALL, NOW, upkeep)
+
+    assert [each.hours for each in upkeep] == pytest.approx([7.0, 10.0, 7.0])
+    assert lately == pytest.approx([5.0, 6.0, 5.0])
+    assert [each.usd for each in upkeep] == [3.5, 1.0, None]
+    assert (view.usd, view.idle_usd, view.upkeep) == (44.5, 40.0, upkeep)
+    assert [each.hours for each in upkeep_of(standing, [], ALL, NOW)] == [0.0] * 3
 
 
 def _seen(view: CostView) -> tuple[list[str], list[str], list[str]]:
