@@ -25,6 +25,12 @@ def learn(kind: type[T]) -> msgspec.json.Decoder[T]:
         return msgspec.json.Decoder(kind)
 
 
+def convert(values: object, kind: type[T]) -> T:
+    """A struct from what Python holds, learnt first."""
+    learn(kind)
+    return msgspec.convert(values, kind)
+
+
 def learn_all() -> None:
     """Every Struct that there is by now: for programs, once all is imported."""
     for kind in _below(msgspec.Struct):

@@ -7,7 +7,7 @@ from datetime import date
 import pytest
 
 from iris.domain.jobs import Capacity
-from iris.domain.prices import LISTED_ON, slice_price, vm_price
+from iris.domain.prices import LISTED_ON, disk_price, slice_price, vm_price
 
 
 @pytest.mark.parametrize(
@@ -41,6 +41,12 @@ def test_a_plain_vm_costs_what_its_cpus_cost():
         pytest.approx(0.21, abs=0.01),
         pytest.approx(0.19, abs=0.01),
     )
+
+
+def test_a_disk_costs_what_its_size_does_in_a_month():
+    assert disk_price("pd-balanced", 50 << 30) == pytest.approx(5.0 / 730)
+    assert disk_price("pd-ssd", (1 << 30) + 1) == pytest.approx(0.34 / 730)
+    assert disk_price("hyperdisk-extreme", 1 << 30) is None
 
 
 def test_the_list_has_a_date():

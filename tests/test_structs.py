@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import ast
 import inspect
 import subprocess
 import sys
+from pathlib import Path
+from typing import TypeVar
 
 import pytest
 
+from iris import structs
 from iris.controller import main as controller
 from iris.emulator import __main__ as emulator
 from iris.worker import __main__ as keeper
 from iris.worker.agent import __main__ as agent
+
+T = TypeVar("T", bound=ast.AST)
 
 RACE = """
 import sys, threading, types
@@ -63,6 +69,37 @@ def test_first_uses_at_once_end_no_process(use, learn):
     ran = subprocess.run([sys.executable, "-c", program], check=False, timeout=100)
 
     assert ran.returncode == 0
+
+
+ALWAYS = {"msgspec.convert", "msgspec.json.Decoder", "msgspec.msgpack.Decoder"}
+WITH_A_TYPE = {"msgspec.json.decode", "msgspec.msgpack.decode"}
+# Their Structs are learnt at the start; the simulation decodes in one thread.
+EXEMPT = {"controller", "worker", "emulator", "simulation", "structs.py", "wire.py"}
+
+
+def test_what_people_type_learns_a_struct_before_it_decodes_one():
+    """It has threads too, and imports as it goes."""
+    package = Path(structs.__file__).parent
+    direct = [
+        f"{file.relative_to(package)}:{call.lineno}"
+        for file in package.rglob("*.py")
+        if file.relative_to(package).parts[0] not in EXEMPT
+        for function in _found(ast.FunctionDef, ast.parse(file.read_text()))
+        for call in _found(ast.Call, function)
+        if _decodes(call)
+    ]
+
+    assert direct == []
+
+
+def _found(kind: type[T], tree: ast.AST) -> list[T]:
+    return [node for node in ast.walk(tree) if isinstance(node, kind)]
+
+
+def _decodes(call: ast.Call) -> bool:
+    words = ast.unparse(call.func)
+    is_typed = len(call.args) > 1 or any(each.arg == "type" for each in call.keywords)
+    return words in ALWAYS or (words in WITH_A_TYPE and is_typed)
 
 
 @pytest.mark.parametrize("program", [controller, emulator, keeper, agent])

@@ -5,15 +5,16 @@ from __future__ import annotations
 import time
 
 from iris.commands._tables import table
-from iris.domain.costs import CostView, Share
+from iris.domain.costs import CostView, Share, SliceCost, Upkeep
 
 UNKNOWN = "not known"
+FORGOTTEN = "(kept no more)"
 
 
 def cost_tables(view: CostView) -> str:
     """The sum, then users, jobs and slices, the dearest first."""
     begins = time.strftime("%Y-%m-%d %H:%M", time.localtime(view.since))
-    span = f"since {begins}" if view.since else "of all that is kept"
+    span = f"since {begins}" if view.since else "in all"
     lines = [
         f"about {_dollars(view.usd)} {span}, {_dollars(view.idle_usd)} of it idle: "
         f"list prices of {view.prices_of}, spot moves monthly"
@@ -23,12 +24,14 @@ def cost_tables(view: CostView) -> str:
         lines.append(f"not counted: {hours}, for which no price is known")
     shares = ("CHIP-HOURS", "CPU-HOURS", "COST")
     users = [(share.user, *_had(share)) for share in view.users]
-    jobs = [(share.job, share.user, *_had(share)) for share in view.jobs]
+    jobs = [(share.job or FORGOTTEN, share.user, *_had(share)) for share in view.jobs]
     lines += ["", table(("USER", *shares), users)]
     lines += ["", table(("JOB", "USER", *shares), jobs)]
     lines += _more(view.jobs_in_all - len(jobs), "jobs")
     lines += ["", _slices(view)]
     lines += _more(view.slices_in_all - len(view.slices), "slices")
+    if view.upkeep:
+        lines += ["", _upkeep(view)]
     return "\n".join(lines)
 
 
@@ -42,13 +45,25 @@ def _slices(view: CostView) -> str:
             each.state,
             _hours(each.hours),
             _hours(each.idle_hours),
-            UNKNOWN if each.price_per_hour is None else _dollars(each.price_per_hour),
-            UNKNOWN if each.usd is None else _dollars(each.usd),
+            *_paid(each),
         )
         for each in view.slices
     ]
     heads = ("SLICE", "TYPE", "ZONE", "CAPACITY", "STATE", "HOURS", "IDLE")
     return table((*heads, "AN HOUR", "COST"), rows)
+
+
+def _upkeep(view: CostView) -> str:
+    rows = [
+        (each.what, each.kind, _hours(each.hours), *_paid(each)) for each in view.upkeep
+    ]
+    return table(("CONTROLLER", "TYPE", "HOURS", "AN HOUR", "COST"), rows)
+
+
+def _paid(each: SliceCost | Upkeep) -> tuple[str, str]:
+    if each.price_per_hour is None or each.usd is None:
+        return UNKNOWN, UNKNOWN
+    return _dollars(each.price_per_hour), _dollars(each.usd)
 
 
 def _had(share: Share) -> tuple[str, str, str]:

@@ -2,29 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from itertools import islice
 from pathlib import Path
 from typing import TypeVar
 
 import msgspec
-from sqlalchemy import ColumnElement, Select, bindparam, func, or_, select
+from sqlalchemy import ColumnElement, Connection, Select, bindparam, func, or_, select
 
 from iris.controller.database import open_for_reading
 from iris.controller.history import EventFilter, JobFilter, PastJob
 from iris.controller.rows import EVENTS_GONE_UP_TO
-from iris.controller.schema import ATTEMPTS, EVENTS, JOBS, META, PHASES, SLICES, TASKS
+from iris.controller.schema import (
+    ATTEMPTS,
+    EVENTS,
+    JOBS,
+    META,
+    PHASES,
+    SLICES,
+    SPENT,
+    TASKS,
+)
 from iris.domain.costs import Work
 from iris.domain.events import EVENTS_GONE, Event
 from iris.domain.fleet import BootPhase, Slice
 from iris.domain.jobs import Attempt, Job, Task
 from iris.domain.resources import Resources
 from iris.domain.states import TaskState
+from iris.planning.costs import DayKey, day_of, end_of
 
 S = TypeVar("S", bound=msgspec.Struct)
 Query = Select[bytes]
 
+_ATTEMPTS = select(JOBS.c.user, JOBS.c.name, ATTEMPTS.c.body).join_from(
+    JOBS, ATTEMPTS, JOBS.c.uid == ATTEMPTS.c.job_uid
+)
 _MOST_IN_ONE_QUERY = 1000  # values that one statement may carry
 _READ_AT_ONCE = 500  # rows of which few may be wanted
 # What is asked most, made once: to make a statement takes longer than its answer.
@@ -61,9 +74,7 @@ class Archive:
 
     def job(self, uid: str) -> Job | None:
         """Any job that is kept, ended or not."""
-        with self._engine.connect() as connection:
-            body = connection.execute(_JOB, {"uid": uid}).scalar_one_or_none()
-        return None if body is None else msgspec.msgpack.decode(body, type=Job)
+        return next(iter(self._many(Job, _JOB, {"uid": uid})), None)
 
     def ended_jobs(
         self, wanted: JobFilter, before: int, limit: int, after: int = 0
@@ -158,27 +169,36 @@ class Archive:
         query = select(SLICES.c.body).where(or_(deleted_at == 0, deleted_at >= since))
         return self._many(Slice, query)
 
+    def end_of_slice(self, name: str) -> float:
+        """When the end of a slice was asked for, 0 if it was not."""
+        query = select(SLICES.c.body).where(SLICES.c.name == name)
+        return next(map(end_of, self._many(Slice, query)), 0.0)
+
     def work(self, since: float) -> Iterator[Work]:
-        """The attempts of jobs that had not ended before a time; read as they go."""
+        """The attempts of jobs that had not ended before a time; read as they go.
+
+        Before them the sums of those that are kept no more, from that day on.
+        """
         ended_at = JOBS.c.ended_at
-        query = (
-            select(JOBS.c.user, JOBS.c.name, ATTEMPTS.c.body)
-            .join_from(JOBS, ATTEMPTS, JOBS.c.uid == ATTEMPTS.c.job_uid)
-            .where(or_(ended_at == 0, ended_at >= since))
-        )
-        decode = msgspec.msgpack.Decoder(_Held).decode
+        query = _ATTEMPTS.where(or_(ended_at == 0, ended_at >= since))
+        sums = select(SPENT.c.body).where(SPENT.c.day >= day_of(since))
         with self._engine.connect() as connection:
-            for user, job, body in connection.execute(query).yield_per(_READ_AT_ONCE):
-                part = decode(body)
-                yield Work(
-                    part.job_uid,
-                    job,
-                    user,
-                    part.slice_name,
-                    part.resources,
-                    part.assigned_at,
-                    part.ended_at,
-                )
+            decode = msgspec.msgpack.Decoder(Work).decode
+            bodies = connection.execute(sums).yield_per(_READ_AT_ONCE).scalars()
+            yield from map(decode, bodies)
+            yield from _work(connection, query)
+
+    def work_of(self, job_uids: Sequence[str]) -> Iterator[Work]:
+        """The attempts of some jobs; read as they go."""
+        with self._engine.connect() as connection:
+            yield from _work(connection, _ATTEMPTS.where(JOBS.c.uid.in_(job_uids)))
+
+    def sums(self, keys: Iterable[DayKey]) -> Iterator[Work]:
+        """What the work of jobs that are kept no more had come to, where it had."""
+        columns, query = SPENT.c, select(SPENT.c.body)
+        for name, user, day in keys:
+            is_it = columns.slice_name == name, columns.user == user, columns.day == day
+            yield from self._many(Work, query.where(*is_it))
 
     def close(self) -> None:
         """Let go of the file."""
@@ -208,6 +228,15 @@ class Archive:
             bodies = connection.execute(query, values).scalars().all()
         decode = msgspec.msgpack.Decoder(kind).decode
         return tuple(decode(body) for body in bodies)
+
+
+def _work(connection: Connection, query: Select[str, str, bytes]) -> Iterator[Work]:
+    decode = msgspec.msgpack.Decoder(_Held).decode
+    for user, job, body in connection.execute(query).yield_per(_READ_AT_ONCE):
+        part = decode(body)
+        chips, cpus = part.resources.chips, part.resources.cpus
+        times = part.assigned_at, part.ended_at
+        yield Work(user, part.slice_name, chips, cpus, *times, job, part.job_uid)
 
 
 def _events_of(wanted: EventFilter) -> Query:

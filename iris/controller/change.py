@@ -12,10 +12,12 @@ from iris.controller.history import PastJob
 from iris.controller.journal import Key, Row
 from iris.controller.tables import Tables
 from iris.domain.access import Grant
+from iris.domain.costs import Work
 from iris.domain.events import Event
 from iris.domain.fleet import Backoff, BootPhase, Slice, Worker
-from iris.domain.jobs import Attempt, Job, Task
+from iris.domain.jobs import Answered, Attempt, Job, Task
 from iris.errors import NotThere
+from iris.planning.costs import key_of
 
 T = TypeVar("T", Job, Slice, Worker, Attempt)
 
@@ -105,6 +107,12 @@ class Change:
         count = len(self.tables.phases.get(phase.slice_name, {}))
         count += sum(1 for table, _ in self._rows if table == "phases")
         self._put("phases", (phase.slice_name, phase.index, count), phase)
+
+    def put_spent(self, total: Work) -> None:
+        self._put("spent", key_of(total), total)
+
+    def put_answered(self, answered: Answered) -> None:
+        self._put("answered", (answered.client_id,), answered)
 
     def put_grant(self, grant: Grant) -> None:
         self._put("grants", (grant.token_hash,), grant)

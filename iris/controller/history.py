@@ -102,7 +102,7 @@ class History(Protocol):
         """Those that were not deleted before a time."""
 
     def work(self, since: float) -> Iterator[Work]:
-        """The attempts of jobs that had not ended before a time."""
+        """The attempts of jobs that had not ended before a time, and sums since."""
 
 
 def gone_behind(history: History, wanted: EventFilter, after: int) -> Event | None:

@@ -10,7 +10,7 @@ import msgspec
 from iris.domain.access import Grant
 from iris.domain.events import Event
 from iris.domain.fleet import Backoff, BootPhase, Slice, Worker
-from iris.domain.jobs import Attempt, Job, Task
+from iris.domain.jobs import Answered, Attempt, Job, Task
 
 Key = tuple[str | int, ...]
 # One row: its table, its key, and what stands there now (None: nothing).
@@ -32,6 +32,7 @@ class Restored(msgspec.Struct, frozen=True):
     meta: dict[str, str] = {}
     names: dict[str, str] = {}  # name -> uid, of every job that is kept
     client_ids: dict[str, str] = {}  # client id -> uid, of every job that is kept
+    answered: tuple[Answered, ...] = ()  # of such jobs
 
 
 class Journal(Protocol):

@@ -2,9 +2,9 @@
 
     python -m iris.controller --machine DIR --state DIR [--config FILE] [--log FILE]
 
-`--machine` holds what is the machine's (config.yaml, machine.json, address.json,
-controller.log), `--state` what outlives it. The end of this process deletes nothing
-of the fleet. Exit status: 0 stopped, 1 failed, 2 a wrong cluster file.
+`--machine` holds what is the machine's (config.yaml, machine.json, machine-uid,
+address.json, controller.log), `--state` what outlives it. The end of this process
+deletes nothing of the fleet. Exit status: 0 stopped, 1 failed, 2 a wrong cluster file.
 """
 
 from __future__ import annotations
@@ -36,17 +36,14 @@ from iris.controller.figures import (
     log_bounds_of,
     pace_of,
     retention_bounds_of,
+    standing_of,
     tuning_of,
 )
 from iris.controller.job_log import Room
 from iris.controller.logs import LogStore
 from iris.controller.loop import Loop
-from iris.controller.metrics import (
-    DiskNumbers,
-    LoopNumbers,
-    Metrics,
-    StateNumbers,
-)
+from iris.controller.machine import settle_on
+from iris.controller.metrics import DiskNumbers, LoopNumbers, Metrics, StateNumbers
 from iris.controller.nudges import Nudger
 from iris.controller.output_store import OutputStore
 from iris.controller.parts import Parts
@@ -135,6 +132,7 @@ class Controller:
         self._scheduler = Loop("scheduler", scheduling.schedule_once, clock, share=0.25)
         self._archive = Archive(setting.state / "iris.db")
         self._parts = self._make_parts()
+        settle_on(setting.machine, self._state, self._archive)
         bounds = retention_bounds_of(self._config)
         retention = Retention(self._parts, self._archive, bounds)
         self._retention = Loop("retention", retention.retain_once, clock, share=0.2)
@@ -218,6 +216,7 @@ class Controller:
             config_text=self._config_text,
             log_file=self._setting.log,
             runtime=self._config.worker.runtime.value,
+            standing=standing_of(self._config),
             started_at=self._clock.now(),
             loops=lambda: tuple(loop.health() for loop in self._loops()),
             capacity=lambda: self._autoscaling.last_plan,

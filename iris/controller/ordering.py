@@ -9,7 +9,8 @@ from msgspec.structs import replace
 
 from iris.domain.jobs import After, AfterEnd, Job, JobSpec
 from iris.domain.states import JobState
-from iris.errors import JobRefused, NotThere
+from iris.domain.views import Submission
+from iris.errors import Conflict, JobRefused, NotThere
 
 
 def in_order(spec: JobSpec, find: Callable[[str], Job]) -> JobSpec:
@@ -29,6 +30,19 @@ def is_same_order(job: Job, asked: Iterable[After], find: Callable[[str], Job]) 
     return _counted(job, asked, find) == _counted(
         job, (After(first.uid, first.on) for first in job.spec.after), find
     )
+
+
+def require_one_order(submissions: Iterable[Submission]) -> None:
+    """Refuse a batch that says two orders under one client id. Raises Conflict."""
+    first_by_id: dict[str, Submission] = {}
+    for each in submissions:
+        first = first_by_id.setdefault(each.client_id, each)
+        if set(first.spec.after) != set(each.spec.after):
+            raise Conflict(
+                f"client id {each.client_id} is there twice in one batch, and the "
+                "second differs in spec.after",
+                hint="Another job wants another client id.",
+            )
 
 
 def _counted(

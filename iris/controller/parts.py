@@ -20,6 +20,7 @@ from iris.controller.places import REQUESTS, STREAMS, Places
 from iris.controller.secret_store import SecretStore
 from iris.controller.state import State
 from iris.controller.views import JobViews
+from iris.domain.costs import Standing
 from iris.domain.views import LoopHealth
 from iris.planning.plans import CapacityPlan
 
@@ -48,6 +49,7 @@ class Parts:
     config_text: str
     log_file: Path  # the controller's own
     runtime: str = "process"  # the workers'
+    standing: tuple[Standing, ...] = ()  # what the controller itself takes
     started_at: float = 0.0
     loops: Callable[[], tuple[LoopHealth, ...]] = _no_loops
     capacity: Callable[[], CapacityPlan | None] = _no_plan  # the last one made

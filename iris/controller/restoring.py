@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 from iris.controller.journal import Restored
 from iris.domain.access import Grant
 from iris.domain.fleet import Backoff, BootPhase, Slice, Worker
-from iris.domain.jobs import Attempt, Job, Task
+from iris.domain.jobs import Answered, Attempt, Job, Task
 from iris.domain.states import SliceState
 
 S = TypeVar("S", bound=msgspec.Struct)
@@ -34,6 +34,7 @@ def load_restored(connection: Connection) -> Restored:
         meta=_pairs(connection, "SELECT key, value FROM meta"),
         names=_pairs(connection, "SELECT name, uid FROM jobs"),
         client_ids=_pairs(connection, "SELECT client_id, uid FROM jobs"),
+        answered=_structs(connection, Answered, "SELECT body FROM answered"),
     )
 
 

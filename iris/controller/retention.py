@@ -8,14 +8,17 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Sequence
+from functools import cache
 
 from iris.controller.archive import Archive
 from iris.controller.frames import Reason
 from iris.controller.history import PastJob
 from iris.controller.parts import Parts
 from iris.controller.transitions.forgetting import needed_by_live
+from iris.domain.costs import Work
 from iris.domain.disk import DiskLevel, DiskUse
 from iris.domain.retention import words_of_removal
+from iris.planning.costs import key_of, sum_by_day
 from iris.planning.retention import (
     BUNDLE_REST,
     GO_ON,
@@ -125,12 +128,19 @@ class Retention:
             return
         uids = [job.uid for job in plan.forget]
         jobs = self._archive.jobs_by_uid(uids)
-        gone = self._parts.state.forget_jobs(jobs, plan.because)
-        for uid in gone:
+        if not self._parts.state.forget_jobs(jobs, self._spent(uids), plan.because):
+            return
+        for uid in uids:
             del self._ended[uid]
-        self._parts.metrics.forgotten.inc(len(gone))
-        if gone:
-            _LOG.info('jobs forgotten count=%d because="%s"', len(gone), plan.because)
+        self._parts.metrics.forgotten.inc(len(uids))
+        _LOG.info('jobs forgotten count=%d because="%s"', len(uids), plan.because)
+
+    def _spent(self, uids: Sequence[str]) -> tuple[Work, ...]:
+        """The sums that the work of some jobs is in, with what they had before."""
+        end_of_slice = cache(self._archive.end_of_slice)
+        fresh = sum_by_day(self._archive.work_of(uids), end_of_slice)
+        former = self._archive.sums(key_of(total) for total in fresh)
+        return sum_by_day((*former, *fresh), end_of_slice)
 
     def _finish(self) -> bool:
         """Go on with jobs that are being forgotten; is there more to do?"""

@@ -14,9 +14,10 @@ from sqlalchemy.sql.expression import ClauseElement
 from iris.controller import schema
 from iris.controller.journal import Key
 from iris.domain.access import Grant
+from iris.domain.costs import Work
 from iris.domain.events import Event
 from iris.domain.fleet import Backoff, BootPhase, Slice, Worker
-from iris.domain.jobs import Attempt, Job, Task
+from iris.domain.jobs import Answered, Attempt, Job, Task
 from iris.domain.states import ATTEMPT_ENDED
 
 pack = msgspec.msgpack.Encoder().encode
@@ -75,6 +76,14 @@ def _phase(key: Key, phase: BootPhase) -> Values:
     return (*key, pack(phase))
 
 
+def _spent(key: Key, total: Work) -> Values:
+    return (*key, pack(total))
+
+
+def _answered(key: Key, answered: Answered) -> Values:
+    return answered.client_id, pack(answered)
+
+
 def _grant(key: Key, grant: Grant) -> Values:
     return grant.token_hash, pack(grant)
 
@@ -130,6 +139,8 @@ KEPT = {
     "slices": _kept(schema.SLICES, _slice),
     "workers": _kept(schema.WORKERS, _worker),
     "phases": _kept(schema.PHASES, _phase),
+    "spent": _kept(schema.SPENT, _spent),
+    "answered": _kept(schema.ANSWERED, _answered),
     "grants": _kept(schema.GRANTS, _grant),
     "backoffs": _kept(schema.BACKOFFS, _backoff),
     "meta": _kept(schema.META, _meta),

@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import Column, Float, Index, Integer, LargeBinary, MetaData, Table, Text
 
 # The revision that `METADATA` is; migrations/versions has one file for each.
-HEAD = "0001"
+HEAD = "0003"
 METADATA = MetaData()
 
 
@@ -71,6 +71,11 @@ WORKERS = _table(
 PHASES = _table(
     "phases", _key("slice_name"), _key("idx", Integer), _key("n", Integer), rowid=False
 )
+# work of jobs that are kept no more; a day in UTC, counted since 1970
+SPENT = _table(
+    "spent", _key("slice_name"), _key("user"), _key("day", Integer), rowid=False
+)
+ANSWERED = _table("answered", _key("client_id"))
 GRANTS = _table("grants", _key("token_hash"))
 BACKOFFS = _table("backoffs", _key("group_name"), _key("zone"))
 META = Table("meta", METADATA, _key("key"), _text("value"))

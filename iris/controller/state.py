@@ -16,9 +16,9 @@ from iris.controller.history import PastJob
 from iris.controller.kernel import Kernel, Tuning, new_id
 from iris.controller.tokens import job_of_token
 from iris.controller.transitions import (
-    doubts,
     forgetting,
     jobs,
+    machines,
     placing,
     reports,
     slices,
@@ -27,7 +27,9 @@ from iris.controller.transitions import (
     workers,
 )
 from iris.controller.transitions.departures import Departure
+from iris.controller.transitions.hearing import hear
 from iris.domain.access import Grant
+from iris.domain.costs import Work
 from iris.domain.fleet import Backoff, Slice
 from iris.domain.jobs import EndCause, Job, Owner
 from iris.domain.protocol import (
@@ -104,6 +106,11 @@ class State(Kernel):
         with self._change() as change:
             slices.confirm_gone(change, slice_name, by)
 
+    def note_machine(self, uid: str, last_seen_at: float) -> None:
+        """The controller is on this machine; the one before was seen until then."""
+        with self._change() as change:
+            machines.note_machine(change, uid, last_seen_at)
+
     def grant(self, grant: Grant) -> None:
         """Let a token in, by its hash."""
         with self._change() as change:
@@ -166,28 +173,13 @@ class State(Kernel):
         and nudges nobody.
         """
         with self._change() as change:
-            worker = change.worker(heartbeat.worker_uid)
-            tables = self._tables
-            is_stale = (
-                heartbeat.boot_id == worker.boot_id
-                and heartbeat.seq <= tables.heartbeat_seqs.get(worker.uid, -1)
-            )
-            if not is_stale:
-                reports.take_heartbeat(change, heartbeat)
-                doubts.note_ends(change, worker.uid)
-                if heartbeat.notice:
-                    slices.take_notice(change, worker, heartbeat)
-                tables.heard[worker.uid] = change.now
-                tables.heartbeat_seqs[worker.uid] = heartbeat.seq
-                tables.nudges[worker.uid] = heartbeat.nudges
-                workers.note_ending(change, worker, is_ending=heartbeat.is_ending)
-            change.workers.discard(worker.uid)  # it hears of it by the answer
-            self.answered.add(worker.uid)
+            hear(change, heartbeat)
+            self.answered.add(heartbeat.worker_uid)
         try:
             settle()
         finally:
             with self._lock:
-                self.answered.discard(worker.uid)
+                self.answered.discard(heartbeat.worker_uid)
         with self.reading():
             if heartbeat.worker_uid not in self._tables.workers:
                 raise NotThere(f"worker {heartbeat.worker_uid} is gone")
@@ -239,13 +231,16 @@ class State(Kernel):
             for gang_uid in settled:
                 self._tables.settle_gang(gang_uid)
 
-    def forget_jobs(self, jobs: Sequence[PastJob], because: str) -> tuple[str, ...]:
-        """Let ended jobs go; returns the uids of those that still may, and did."""
+    def forget_jobs(
+        self, jobs: Sequence[PastJob], spent: Sequence[Work], because: str
+    ) -> bool:
+        """Let ended jobs go, of which sums remain; may they all, and did they?"""
         with self._change() as change:
-            gone = forgetting.forget(change, jobs, because)
-        with self._lock:
-            self._tables.forget_names(gone)
-        return tuple(job.uid for job in gone)
+            may_go = forgetting.forget(change, jobs, spent, because)
+        if may_go:
+            with self._lock:
+                self._tables.forget_names(jobs)
+        return may_go
 
     def forgetting(self) -> dict[str, int]:
         """Jobs that are being forgotten: their rows of tasks up to an index remain."""

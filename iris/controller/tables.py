@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable
+from functools import cached_property
 from itertools import chain
 from typing import Any
 
@@ -13,8 +14,9 @@ from iris.controller.history import PastJob
 from iris.controller.job_tasks import JobTasks
 from iris.controller.journal import Key, Restored, Row
 from iris.domain.access import Grant
+from iris.domain.costs import Work
 from iris.domain.fleet import Backoff, BootPhase, ScaleGroup, Slice, Worker
-from iris.domain.jobs import Attempt, Job, Task
+from iris.domain.jobs import Answered, Attempt, Job, Task
 from iris.domain.resources import NOTHING, Resources
 from iris.domain.states import (
     ATTEMPT_ENDED,
@@ -44,6 +46,7 @@ class Tables:
         self.meta = dict(restored.meta)
         self.names = dict(restored.names)
         self.client_ids = dict(restored.client_ids)
+        self.answered: defaultdict[str, list[str]] = defaultdict(list)  # by job uid
         self.worker_attempts: dict[str, dict[str, Attempt]] = {}  # live ones
         self.slice_workers: dict[str, dict[int, Worker]] = {}
         self.gangs: dict[str, dict[str, Attempt]] = {}
@@ -56,16 +59,6 @@ class Tables:
         self.waiting: dict[str, str] = {}  # job uid -> why its tasks wait
         self._free: dict[str, Resources] = {}  # by worker uid, until attempts change
         self._held: tuple[Held, ...] | None = None  # until attempts change
-        self._put: dict[type, Callable[[Any], None]] = {
-            Job: self._put_job,
-            Task: self._put_task,
-            Attempt: self._put_attempt,
-            Slice: self._put_slice,
-            Worker: self._put_worker,
-            Grant: self._put_grant,
-            Backoff: self._put_backoff,
-            BootPhase: self._put_phase,
-        }
         self._load(restored)
 
     def live_of_worker(self, worker_uid: str) -> dict[str, Attempt]:
@@ -99,16 +92,9 @@ class Tables:
         return self._held
 
     def _count_held(self) -> tuple[Held, ...]:
-        single = (
-            attempt
-            for live in self.worker_attempts.values()
-            for attempt in live.values()
-            if not attempt.gang_uid
-        )
-        gangs = (a for members in self.gangs.values() for a in members.values())
         tasks: Counter[str] = Counter()
         chips: Counter[str] = Counter()
-        for attempt in chain(single, gangs):
+        for attempt in self.attempts.values():
             user = self.jobs[attempt.job_uid].user  # it lives as long as they
             tasks[user] += 1
             chips[user] += attempt.resources.chips
@@ -127,12 +113,28 @@ class Tables:
     def forget_names(self, jobs: Iterable[PastJob]) -> None:
         """Names and client ids of jobs that are no longer kept are free again."""
         for job in jobs:
+            self.answered.pop(job.uid, None)
             for uids, key in (
                 (self.names, job.spec.name),
                 (self.client_ids, job.client_id),
             ):
                 if uids.get(key) == job.uid:
                     del uids[key]
+
+    @cached_property
+    def _put(self) -> dict[type, Callable[[Any], None]]:
+        return {
+            Job: self._put_job,
+            Task: self._put_task,
+            Attempt: self._put_attempt,
+            Slice: self._put_slice,
+            Worker: self._put_worker,
+            Grant: self._put_grant,
+            Backoff: self._put_backoff,
+            BootPhase: self._put_phase,
+            Answered: self._put_answered,
+            Work: lambda _: None,  # sums are read from the database alone
+        }
 
     def _put_worker(self, worker: Worker) -> None:
         self._free.pop(worker.uid, None)
@@ -149,6 +151,10 @@ class Tables:
     def _put_grant(self, grant: Grant) -> None:
         self.grants[grant.token_hash] = grant
 
+    def _put_answered(self, answered: Answered) -> None:
+        self.client_ids[answered.client_id] = answered.job_uid
+        self.answered[answered.job_uid].append(answered.client_id)
+
     def _put_backoff(self, backoff: Backoff) -> None:
         self.backoffs[backoff.group, backoff.zone] = backoff
 
@@ -158,6 +164,8 @@ class Tables:
                 self.grants.pop(token_hash, None)
             case "backoffs", (str(group), str(zone)):
                 self.backoffs.pop((group, zone), None)
+            case "answered", (str(client_id),):
+                self.answered[self.client_ids.pop(client_id)].remove(client_id)
             case "meta", (str(name),):
                 self.meta.pop(name, None)
 
@@ -185,18 +193,18 @@ class Tables:
     def _put_attempt(self, attempt: Attempt) -> None:
         self._free.pop(attempt.worker_uid, None)
         self._held = None
-        live = self.worker_attempts.setdefault(attempt.worker_uid, {})
         _index(self.starting, attempt, _is_starting(attempt))
         _index(self.stopping, attempt, _is_stopping(attempt))
         if attempt.gang_uid:
             self.gangs.setdefault(attempt.gang_uid, {})[attempt.uid] = attempt
         if attempt.state in ATTEMPT_ENDED:
-            live.pop(attempt.uid, None)
+            self.live_of_worker(attempt.worker_uid).pop(attempt.uid, None)
             self.note_busy(attempt.slice_name, attempt.ended_at)
             if not attempt.gang_uid:
                 self.attempts.pop(attempt.uid, None)
                 return
         else:
+            live = self.worker_attempts.setdefault(attempt.worker_uid, {})
             live[attempt.uid] = attempt
         self.attempts[attempt.uid] = attempt
 
@@ -235,7 +243,6 @@ class Tables:
             self.worker_attempts,
             self._free,
         )
-        self._held = None
         for kept in (*by_uid, *marks):
             kept.pop(uid, None)
         self.ending.discard(uid)
@@ -249,7 +256,8 @@ class Tables:
             self._put_slice(slice_)
         for worker in restored.workers:
             self.apply(("workers", (worker.uid,), worker))
-        for other in (*restored.grants, *restored.backoffs, *restored.phases):
+        others = restored.grants, restored.backoffs, restored.phases, restored.answered
+        for other in chain.from_iterable(others):
             self.apply(("", (), other))
         self._load_attempts(restored.attempts)
 

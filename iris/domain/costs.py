@@ -19,16 +19,47 @@ class Rented(msgspec.Struct, frozen=True):
     price: float | None = None  # US dollars an hour, None where none is known
 
 
-class Work(msgspec.Struct, frozen=True):
-    """The time that one attempt held a part of its slice."""
+class Work(msgspec.Struct, frozen=True, gc=False):
+    """The time that an attempt held a part of its slice.
 
-    job_uid: str
-    job: str
+    Or what a user's jobs that are kept no more held of it on one day: then chips and
+    CPUs are those that they held on the average, and it is of no job.
+    """
+
     user: str
     slice_name: str
-    resources: Resources
-    assigned_at: float
+    chips: float
+    cpus: float
+    began_at: float
     ended_at: float  # 0 while it lives
+    job: str = ""
+    job_uid: str = ""
+
+
+class Standing(msgspec.Struct, frozen=True):
+    """What a cluster has without any slice, and what an hour of it costs."""
+
+    what: str
+    kind: str  # machine type, or type and size of a disk
+    price: float | None  # US dollars an hour, None where none is known
+    is_kept: bool = False  # it is there, and costs, while the machine is not
+
+
+class Life(msgspec.Struct, frozen=True):
+    """From when to when one machine of the controller was there."""
+
+    began_at: float
+    ended_at: float = 0.0  # 0 while it is
+
+
+class Upkeep(msgspec.Struct, frozen=True):
+    """What it cost to have that."""
+
+    what: str
+    kind: str
+    hours: float
+    price_per_hour: float | None  # None where no price is known
+    usd: float | None
 
 
 class SliceCost(msgspec.Struct, frozen=True):
@@ -53,7 +84,7 @@ class Share(msgspec.Struct, frozen=True):
     """What the attempts of a job, or of a user, had of their slices."""
 
     user: str
-    job: str = ""  # empty: all jobs of the user
+    job: str = ""  # empty: all jobs of the user, or all that are kept no more
     job_uid: str = ""
     chip_hours: float = 0.0
     cpu_hours: float = 0.0
@@ -64,14 +95,15 @@ class Share(msgspec.Struct, frozen=True):
 class CostView(msgspec.Struct, frozen=True):
     """An estimate; the dearest come first, users whole, slices and jobs cut off."""
 
-    since: float  # seconds since the epoch, 0: all that is kept
+    since: float  # seconds since the epoch, 0: from the start
     until: float
     prices_of: str  # the day for which the prices are good
-    usd: float  # of all slices with a price
-    idle_usd: float  # the part of it that was nobody's
+    usd: float  # of all with a price
+    idle_usd: float  # the part of slices that was nobody's
     unpriced_hours: float  # of slices for which no price is known
     slices_in_all: int
     jobs_in_all: int
     users: tuple[Share, ...]
     jobs: tuple[Share, ...]
     slices: tuple[SliceCost, ...]
+    upkeep: tuple[Upkeep, ...] = ()  # of the controller, which is nobody's

@@ -157,6 +157,13 @@ class Job(msgspec.Struct, frozen=True, gc=False):
         return f"it waits for {' and '.join(firsts)}" if firsts else ""
 
 
+class Answered(msgspec.Struct, frozen=True, gc=False):
+    """A client id whose answer was a job that had come under another one."""
+
+    client_id: str
+    job_uid: str
+
+
 class Task(msgspec.Struct, frozen=True, gc=False):
     """One of the N replicas of a job, the thing scheduled."""
 

@@ -33,6 +33,12 @@ _SPOT = {
 }
 # of one CPU of n2-standard, its memory included; near enough for its neighbours
 _CPU = {"": 0.0486, "europe-west4": 0.0535}
+# of a GiB for a month, as in the USA; up to a quarter more elsewhere. From
+# cloud.google.com/compute/disks-image-pricing and a calculation of its calculator's,
+# read on 2026-11-28
+_DISK = {"pd-standard": 0.04, "pd-balanced": 0.10, "pd-ssd": 0.17}
+_MONTH = 730.0  # hours
+_GIB = 1 << 30
 _ORDINARY = ("n2-standard", "n2d-standard", "e2-standard")
 
 
@@ -65,3 +71,9 @@ def vm_price(machine_type: str, capacity: Capacity, zone: str) -> float | None:
     if not machine_type.startswith(_ORDINARY):
         return None
     return size.cpus * _CPU.get(region_of(zone), _CPU[""])
+
+
+def disk_price(disk_type: str, size_bytes: int) -> float | None:
+    """A disk, None where no price is known."""
+    price = _DISK.get(disk_type)
+    return None if price is None else price * -(-size_bytes // _GIB) / _MONTH

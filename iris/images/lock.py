@@ -17,6 +17,7 @@ from iris.config.places import replace_values
 from iris.errors import BadClusterFile, UsageError
 from iris.images.names import ImageName
 from iris.paths import iris_home
+from iris.structs import learn
 
 PARTS = ("controller", "worker")
 
@@ -49,7 +50,7 @@ def lock_file(config_path: str, cluster: str, *, is_rehearsal: bool) -> Path:
 def find_lock(path: Path) -> ImageLock | None:
     """The lock, None without one. Raises UsageError for one that cannot be read."""
     try:
-        return msgspec.json.decode(path.read_bytes(), type=ImageLock)
+        return learn(ImageLock).decode(path.read_bytes())
     except FileNotFoundError:
         return None
     except (OSError, msgspec.MsgspecError) as error:

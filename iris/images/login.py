@@ -17,6 +17,7 @@ import msgspec
 
 from iris.errors import NotPermitted
 from iris.images.engine import Engine
+from iris.structs import learn
 
 Say = Callable[[str], None]
 
@@ -123,6 +124,6 @@ def _copy_config(config: Path, folder: Path) -> None:
 def _read(config: Path) -> _DockerConfig:
     try:
         content = (config / "config.json").read_bytes()
-        return msgspec.json.decode(content, type=_DockerConfig)
+        return learn(_DockerConfig).decode(content)
     except (OSError, msgspec.MsgspecError):
         return _DockerConfig()

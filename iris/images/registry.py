@@ -22,6 +22,7 @@ from iris import processes
 from iris.clock import Clock
 from iris.errors import FellShort, Held, NoEngine
 from iris.paths import cache_folder
+from iris.structs import learn
 
 UP_WITHIN = 15.0  # seconds
 GONE_WITHIN = 10.0  # seconds after which it is killed
@@ -151,8 +152,7 @@ class LocalRegistry:
     def end_former(self) -> None:
         """The one of somebody who was killed: nobody else would end it."""
         with suppress(OSError, msgspec.MsgspecError):
-            content = self._running_file.read_bytes()
-            former = msgspec.json.decode(content, type=_Running)
+            former = learn(_Running).decode(self._running_file.read_bytes())
             if processes.is_same(former.pid, former.began):
                 processes.send(former.pid)
 

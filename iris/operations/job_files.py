@@ -24,6 +24,7 @@ from iris.operations.job_words import (
     Wanted,
 )
 from iris.operations.secret_words import seen_from
+from iris.structs import convert
 
 JOB_NAME = Text(
     r"[a-z0-9][-a-z0-9_.]{0,62}", "at most 63 of a-z, 0-9, -, _ and ., no sign first"
@@ -100,7 +101,7 @@ def read_job_file(file: Path) -> Wanted:
         raise UsageError(error.message, error.hint) from error
     said = raw if isinstance(raw, Mapping) else {}
     words = {key: _typed(key, value) for key, value in asdict(found).items()}
-    wanted = msgspec.convert({k: words[k] for k in words if k in said}, Wanted)
+    wanted = convert({k: words[k] for k in words if k in said}, Wanted)
     # paths in a file are seen from where it lies; so is a job that has no name
     each = str(file.parent / found.each) if found.each else ""
     return msgspec.structs.replace(

@@ -33,6 +33,7 @@ from iris.errors import JobRefused, NotThere, UsageError
 from iris.operations.holding import hold_command
 from iris.operations.secret_words import sources_of
 from iris.operations.sweep_files import read_sweep
+from iris.structs import convert
 
 Choice = TypeVar("Choice", bound=StrEnum)
 
@@ -86,7 +87,7 @@ def wanted_by(flags: Mapping[str, object], command: tuple[str, ...]) -> Wanted:
     """The flags of `job.run` by name, those that are the command line's left out."""
     said = {name: flags[name] for name in Wanted.__struct_fields__ if name in flags}
     is_told = flags["bundle"] is False  # the flag cannot say yes
-    return msgspec.convert(
+    return convert(
         said | {"command": command, "bundle": False if is_told else None}, Wanted
     )
 

@@ -19,6 +19,7 @@ from iris.images.vm import SHARED, SHARED_NAME
 from iris.operations import rehearsing
 from iris.operations.rehearsal_report import Run
 from iris.operations.rehearsing import Emulator
+from iris.structs import learn
 
 STAYER = Path(validation.__file__).with_name("stayer.py")
 MOST_VMS = 16  # VMs of one slice that this machine is asked to be
@@ -74,7 +75,7 @@ def runs_folder(folder: Path) -> Path:
 def read_runs(folder: Path) -> tuple[Run, ...]:
     """What the runs wrote of themselves."""
     files = sorted(runs_folder(folder).glob("[!.]*"))
-    return tuple(msgspec.json.decode(file.read_bytes(), type=Run) for file in files)
+    return tuple(learn(Run).decode(file.read_bytes()) for file in files)
 
 
 def tasks_of(client: Client, jobs: Sequence[JobView]) -> tuple[TaskView, ...]:

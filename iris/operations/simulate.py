@@ -12,6 +12,7 @@ import msgspec
 
 from iris.domain.seeds import SeedResult
 from iris.errors import FellShort
+from iris.structs import learn
 
 
 class Simulated(msgspec.Struct, frozen=True):
@@ -83,8 +84,7 @@ def _sum_up(results: list[SeedResult], first: int, days: float) -> Simulated:
 
 def _results(command: list[str]) -> Iterator[SeedResult]:
     with _running(command) as process:
-        for line in process.stdout or ():
-            yield msgspec.json.decode(line, type=SeedResult)
+        yield from map(learn(SeedResult).decode, process.stdout or ())
 
 
 @contextmanager

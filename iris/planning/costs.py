@@ -3,24 +3,41 @@
 Computed from slices and attempts with their times, never counted along the way. An
 attempt has the part of its slice that its chips are of all the slice's chips, its CPUs
 of all the CPUs where there are no chips. What is left of the slice's time is idle.
+Of jobs that are kept no more there is a sum for each slice, user and day.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from msgspec.structs import replace
 
-from iris.domain.costs import CostView, Rented, Share, SliceCost, Work
+from iris.domain.costs import (
+    CostView,
+    Life,
+    Rented,
+    Share,
+    SliceCost,
+    Standing,
+    Upkeep,
+    Work,
+)
+from iris.domain.fleet import Slice
 from iris.domain.prices import LISTED_ON
 
 HOUR = 3600.0  # seconds
+DAY = 86400.0
 Key = tuple[str, str, str]  # user, job's uid, job
+DayKey = tuple[str, str, int]  # slice, user, day
 
 
 def add_up(
-    rented: Sequence[Rented], work: Iterable[Work], since: float, now: float
+    rented: Sequence[Rented],
+    work: Iterable[Work],
+    since: float,
+    now: float,
+    upkeep: Sequence[Upkeep] = (),
 ) -> CostView:
     """All of it between `since` and `now`; work on slices not named is left out."""
     known = {each.slice.name: _Open(each, since, now) for each in rented}
@@ -41,7 +58,7 @@ def add_up(
         since=since,
         until=now,
         prices_of=LISTED_ON,
-        usd=sum(each.usd or 0.0 for each in slices),
+        usd=_usd_of(slices) + _usd_of(upkeep),
         idle_usd=sum(each.idle_usd or 0.0 for each in slices),
         unpriced_hours=sum(each.hours for each in slices if each.usd is None),
         slices_in_all=len(slices),
@@ -49,7 +66,24 @@ def add_up(
         users=_dearest(one.share(user) for user, one in by_user.items() if one.is_any),
         jobs=_dearest(jobs),
         slices=tuple(sorted(slices, key=lambda s: (-(s.usd or 0.0), -s.hours, s.name))),
+        upkeep=tuple(upkeep),
     )
+
+
+def _usd_of(parts: Iterable[SliceCost | Upkeep]) -> float:
+    return sum(each.usd or 0.0 for each in parts)
+
+
+def upkeep_of(
+    standing: Iterable[Standing], lives: Sequence[Life], since: float, now: float
+) -> Iterator[Upkeep]:
+    """What stood between `since` and `now`; what is kept did from the first life on."""
+    for each in standing:
+        spans = [Life(lives[0].began_at)] if each.is_kept and lives else lives
+        ends = [(span.began_at, span.ended_at or now) for span in spans]
+        hours = sum(max(ended - max(began, since), 0.0) for began, ended in ends) / HOUR
+        usd = None if each.price is None else hours * each.price
+        yield Upkeep(each.what, each.kind, hours, each.price, usd)
 
 
 def cut_to(view: CostView, most: int, user: str = "") -> CostView:
@@ -62,6 +96,57 @@ def cut_to(view: CostView, most: int, user: str = "") -> CostView:
         users=tuple(users),
         jobs=tuple(jobs[:most]),
         slices=view.slices[:most],
+    )
+
+
+def end_of(row: Slice) -> float:
+    """When its end was asked for: it costs no more from then on. 0: not yet."""
+    return row.deleting_at or row.deleted_at
+
+
+def day_of(at: float) -> int:
+    """Which day since 1970 a moment is of, in UTC."""
+    return int(at // DAY)
+
+
+def key_of(total: Work) -> DayKey:
+    """What there is one sum for."""
+    return total.slice_name, total.user, day_of(total.began_at)
+
+
+def sum_by_day(
+    work: Iterable[Work], end_of_slice: Callable[[str], float]
+) -> tuple[Work, ...]:
+    """One sum for each slice, user and day; other sums may be among the work.
+
+    What went on when the end of its slice was asked for (0: not yet) counts up to that.
+    """
+    days: defaultdict[DayKey, list[Work]] = defaultdict(list)
+    for each in work:
+        end = end_of_slice(each.slice_name) or each.ended_at
+        for part in _by_day(replace(each, ended_at=min(each.ended_at, end))):
+            days[key_of(part)] = [_together([*days[key_of(part)], part])]
+    return tuple(total for (total,) in days.values())
+
+
+def _by_day(work: Work) -> Iterator[Work]:
+    began_at = work.began_at
+    while began_at < work.ended_at:
+        until = min(work.ended_at, (day_of(began_at) + 1) * DAY)
+        yield replace(work, began_at=began_at, ended_at=until, job="", job_uid="")
+        began_at = until
+
+
+def _together(parts: Sequence[Work]) -> Work:
+    began_at = min(part.began_at for part in parts)
+    ended_at = max(part.ended_at for part in parts)
+    shares = [(p.ended_at - p.began_at) / (ended_at - began_at) for p in parts]
+    return replace(
+        parts[0],
+        chips=sum(p.chips * share for p, share in zip(parts, shares, strict=True)),
+        cpus=sum(p.cpus * share for p, share in zip(parts, shares, strict=True)),
+        began_at=began_at,
+        ended_at=ended_at,
     )
 
 
@@ -99,7 +184,7 @@ class _Open:
     def __init__(self, rented: Rented, since: float, now: float) -> None:
         self._rented = rented
         row = rented.slice
-        self._ended_at = row.deleting_at or row.deleted_at
+        self._ended_at = end_of(row)
         # a cloud bills from the moment on that the VMs are there
         up_at = row.booting_at or row.ready_at
         self._from = max(up_at, since)
@@ -109,13 +194,13 @@ class _Open:
 
     def take(self, work: Work, by: _Sum) -> None:
         """One attempt's part of the slice's time."""
-        began = max(work.assigned_at, self._from)
+        began = max(work.began_at, self._from)
         ended = min(work.ended_at or self._until, self._until)
         hours = max(ended - began, 0.0) / HOUR
         held = hours * self._part(work)
         self._held += held
-        by.chip_hours += hours * work.resources.chips
-        by.cpu_hours += hours * work.resources.cpus
+        by.chip_hours += hours * work.chips
+        by.cpu_hours += hours * work.cpus
         if self._rented.price is None:
             by.unpriced_hours += held
         else:
@@ -142,10 +227,10 @@ class _Open:
         )
 
     def _part(self, work: Work) -> float:
-        has, whole = work.resources, self._rented.whole
+        whole = self._rented.whole
         if whole.chips:
-            return has.chips / whole.chips
-        return has.cpus / whole.cpus if whole.cpus else 0.0
+            return work.chips / whole.chips
+        return work.cpus / whole.cpus if whole.cpus else 0.0
 
 
 def _dearest(shares: Iterable[Share]) -> tuple[Share, ...]:

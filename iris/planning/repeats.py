@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from msgspec.structs import replace
 
-from iris.domain.jobs import Job, JobSpec
+from iris.domain.jobs import Job, JobSpec, SameName
 
 
 def difference(job: Job, spec: JobSpec) -> str:
@@ -19,5 +21,14 @@ def difference(job: Job, spec: JobSpec) -> str:
         secrets_key=spec.secrets_key,
     )
     names = JobSpec.__struct_fields__
-    differ = [name for name in names if getattr(kept, name) != getattr(spec, name)]
-    return ", ".join(f"spec.{name}" for name in differ)
+    return _named(name for name in names if getattr(kept, name) != getattr(spec, name))
+
+
+def difference_of_keeping(job: Job, spec: JobSpec) -> str:
+    """What is not as it was when the answer was a live job of that name."""
+    kept = {"name": job.asked_name, "same_name": SameName.KEEP}
+    return _named(name for name in kept if kept[name] != getattr(spec, name))
+
+
+def _named(fields: Iterable[str]) -> str:
+    return ", ".join(f"spec.{name}" for name in fields)

@@ -37,7 +37,7 @@ KEPT_VARIABLES = (
     "DOCKER_HOST",  # the engine of this machine, where that is another than root's
 )
 
-_started: list[subprocess.Popen[bytes]] = []
+_started: set[int] = set()  # pids of children that were not taken leave of
 _started_lock = threading.Lock()
 _NEVER = threading.Event()
 
@@ -72,15 +72,23 @@ def start_detached(
         )
     finally:
         os.close(output)
+    process.returncode = 0  # it outlives us, so this object may go before it
     with _started_lock:
-        _started.append(process)
+        _started.add(process.pid)
     return process.pid
 
 
 def reap() -> None:
     """Take leave of those that we started and that have ended."""
     with _started_lock:
-        _started[:] = [process for process in _started if process.poll() is None]
+        _started.difference_update([pid for pid in _started if _has_left(pid)])
+
+
+def _has_left(pid: int) -> bool:
+    try:
+        return os.waitpid(pid, os.WNOHANG) != (0, 0)
+    except ChildProcessError:  # somebody else has waited for it
+        return True
 
 
 def living(pid: int) -> psutil.Process | None:

@@ -13,9 +13,10 @@ import msgspec
 
 from iris.controller.journal import Key, Restored, Row
 from iris.domain.access import Grant
+from iris.domain.costs import Work
 from iris.domain.events import Event
 from iris.domain.fleet import Backoff, BootPhase, Slice, Worker
-from iris.domain.jobs import Attempt, Job, Task
+from iris.domain.jobs import Answered, Attempt, Job, Task
 from iris.domain.states import ATTEMPT_ENDED, SliceState
 
 T = TypeVar("T")
@@ -31,6 +32,8 @@ _KINDS: dict[str, Any] = {
     "grants": Grant,
     "backoffs": Backoff,
     "phases": BootPhase,
+    "spent": Work,
+    "answered": Answered,
     "meta": str,
 }
 _encode = msgspec.msgpack.Encoder().encode
@@ -132,6 +135,7 @@ class MemoryJournal:
             meta={str(key[0]): value for key, value in self._items("meta", str)},
             names={job.name: job.uid for job in jobs},
             client_ids={job.client_id: job.uid for job in jobs},
+            answered=tuple(self._all("answered", Answered)),
         )
 
     def _keep(self, table: str, key: Key, row: bytes | None) -> None:

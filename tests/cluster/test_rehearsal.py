@@ -105,8 +105,12 @@ def test_a_cluster_that_is_rehearsed_step_by_step_is_followed_by_every_command(
     (ours,), (theirs,) = costs["slices"], billed
     assert ours["name"] == theirs["name"]
     assert ours["hours"] * 3600 == pytest.approx(theirs["billed_seconds"], abs=10.0)
-    assert costs["usd"] == pytest.approx(ours["hours"] * ours["price_per_hour"])
-    assert costs["usd"] - costs["idle_usd"] == pytest.approx(costs["users"][0]["usd"])
+    assert ours["usd"] == pytest.approx(ours["hours"] * ours["price_per_hour"])
+    assert ours["usd"] - costs["idle_usd"] == pytest.approx(costs["users"][0]["usd"])
+    kept = {each["what"]: each["usd"] for each in costs["upkeep"]}
+    assert list(kept) == ["VM", "boot disk", "state disk"]
+    assert costs["usd"] == pytest.approx(ours["usd"] + sum(kept.values()))
+    assert min(kept.values()) > 0
     said = status + found.out + ran.out + ran.err + cleaned
     assert [li for li in said.splitlines() if not li.startswith("rehearsal |")] == []
     assert "iris-eu-controller" in cleaned

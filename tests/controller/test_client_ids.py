@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
+from iris.controller.retention import Retention
+from iris.controller.transitions.submitting import MOST_ANSWERED
 from iris.domain.jobs import After, Job, JobSpec
 from iris.errors import Conflict
 from iris.planning.repeats import difference
-from tests.support.desk import Desk
+from iris.planning.retention import RetentionBounds
+from tests.support.desk import Desk, open_desk
 from tests.support.fleet import Fleet, ended
 
 
@@ -29,6 +34,54 @@ def test_a_live_job_that_is_kept_by_its_name_is_said_to_have_been_there(desk: De
     kept = desk.ask("POST", "/v1/jobs", submission("other", same_name="keep")).json
 
     assert kept["was_there"]
+
+
+def kept(**spec: object) -> dict[str, object]:
+    return submission("kept", same_name="keep", **spec)
+
+
+def test_who_was_answered_with_a_kept_job_has_that_answer_after_its_end(tmp_path: Path):
+    with open_desk(tmp_path) as desk:
+        live = desk.ask("POST", "/v1/jobs", submission()).json
+        desk.ask("POST", "/v1/jobs", kept())
+        desk.ask("POST", "/v1/jobs/job:cancel", {})
+        soon = desk.ask("POST", "/v1/jobs", kept()).json
+    with open_desk(tmp_path) as desk:
+        late = desk.ask("POST", "/v1/jobs", kept()).json
+        refused = desk.ask("POST", "/v1/jobs", submission("kept", name="other")).json
+
+        forget_all(desk)
+        new = desk.ask("POST", "/v1/jobs", kept()).json
+
+    assert {soon["uid"], late["uid"]} == {live["uid"]}
+    assert (late["state"], late["was_there"]) == ("cancelled", True)
+    assert refused["detail"] == (
+        "client id kept is that of job job, and this one differs in spec.name, "
+        "spec.same_name"
+    )
+    assert (new["state"], new["was_there"]) == ("pending", False)
+
+
+def test_of_all_that_were_answered_with_one_job_the_newest_are_known(desk: Desk):
+    desk.ask("POST", "/v1/jobs", submission())
+    client_ids = [f"client-{number}" for number in range(MOST_ANSWERED + 1)]
+    batch = [submission(each, same_name="keep") for each in client_ids[:-1]]
+    desk.ask("POST", "/v1/jobs:batch", {"submissions": batch})
+    desk.ask("POST", "/v1/jobs", submission(client_ids[-1], same_name="keep"))
+    desk.ask("POST", "/v1/jobs/job:cancel", {})
+
+    answers = [
+        desk.ask("POST", "/v1/jobs", submission(each, same_name="keep")).json
+        for each in (client_ids[-1], client_ids[1], client_ids[0])
+    ]
+
+    assert [answer["was_there"] for answer in answers] == [True, True, False]
+
+
+def forget_all(desk: Desk) -> None:
+    """Retention lets go of every job that has ended."""
+    bounds = RetentionBounds(jobs=0, jobs_for=0.0, logs=0, outputs=0)
+    Retention(desk.parts, desk.archive, bounds).retain_once()
 
 
 def test_the_same_job_is_found_after_its_end_and_when_its_firsts_have_ended(desk: Desk):
@@ -68,6 +121,25 @@ def test_a_batch_that_says_two_things_under_one_client_id_is_refused_whole(desk:
 
     assert refused.status_code == 409
     assert desk.ask("GET", "/v1/jobs").json["items"] == []
+
+
+def test_a_batch_that_says_two_orders_under_one_client_id_is_refused_whole(desk: Desk):
+    for name in ("a", "b"):
+        desk.submit(name=name)
+    batch = [submission(after=[{"job": name}]) for name in ("a", "b")]
+    same = [submission(after=[{"job": n} for n in names]) for names in ("ab", "ba")]
+
+    refused = desk.ask("POST", "/v1/jobs:batch", {"submissions": batch})
+    accepted = desk.ask("POST", "/v1/jobs:batch", {"submissions": same})
+
+    assert refused.status_code == 409
+    assert refused.json["detail"] == (
+        "client id nightly is there twice in one batch, and the second differs in "
+        "spec.after"
+    )
+    first, second = accepted.json["jobs"]
+    assert first["uid"] == second["uid"]
+    assert len(desk.ask("GET", "/v1/jobs").json["items"]) == 3
 
 
 def test_two_that_submit_at_once_under_one_client_id_are_told_apart():

@@ -18,6 +18,7 @@ from iris.domain.views import JobView
 from iris.planning.retention import BUNDLE_REST, RetentionBounds
 from tests.support.desk import GB, Desk, open_desk
 
+HOUR = 3600.0
 PLENTY = RetentionBounds(jobs=1000, jobs_for=1e9, logs=GB, outputs=GB)
 SHA = "2d711642b726b04401627ca9fbac32f5c8530fb1903cc4db02258717921a4881"  # of b"x"
 
@@ -185,6 +186,43 @@ def test_a_bundle_that_somebody_just_asked_for_stays(desk: Desk):
 
     assert asked.status_code == 200
     desk.submit(bundle=SHA)
+
+
+def test_what_forgotten_jobs_held_stays_their_users(desk: Desk):
+    (worker,) = desk.boot()
+    turns = retention(desk, jobs=0)
+    for name in ("first", "second"):
+        job = desk.submit(name=name, resources={"cpus": 1})
+        uid = desk.place(job, worker)
+        desk.clock.advance(HOUR)
+        worker.beat(AttemptReport(uid, AttemptState.SUCCEEDED, exit_code=0))
+        before = desk.ask("GET", "/v1/costs").json
+        settle(desk, turns)
+    after = desk.ask("GET", "/v1/costs").json
+
+    (share,) = after["users"]
+    assert (share["user"], share["cpu_hours"]) == ("operator", pytest.approx(2.0))
+    assert after["slices"][0]["idle_hours"] == pytest.approx(1.5)
+    assert _without_jobs(after) == _without_jobs(before)
+    assert [(job["job"], job["user"]) for job in after["jobs"]] == [("", "operator")]
+    desk.clock.advance(HOUR)
+    assert desk.ask("GET", "/v1/costs?within=60").json["users"] == []
+
+
+def test_where_a_live_job_needs_one_of_them_by_now_none_is_forgotten(desk: Desk):
+    names = ("first", "other")
+    uids = [desk.submit(name=name).uid for name in names]
+    desk.submit(name="second", after=[{"job": "first", "on": "any"}])
+    for name in names:
+        desk.ask("POST", f"/v1/jobs/{name}:cancel")
+    jobs = desk.archive.jobs_by_uid(uids)
+
+    assert not desk.state.forget_jobs(jobs, (), "a plan of before")
+    assert {desk.ask("GET", f"/v1/jobs/{uid}").status_code for uid in uids} == {200}
+
+
+def _without_jobs(view: dict[str, object]) -> dict[str, object]:
+    return {key: view[key] for key in ("slices", "users", "usd", "idle_usd")}
 
 
 def test_a_job_of_many_tasks_goes_in_parts(desk: Desk):

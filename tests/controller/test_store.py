@@ -16,7 +16,7 @@ from iris.controller.store import Store
 from iris.domain.access import Grant, Role
 from iris.domain.events import Event
 from iris.domain.fleet import Backoff, BootPhase, Slice, Worker
-from iris.domain.jobs import Attempt, Capacity, Job, JobSpec, Task
+from iris.domain.jobs import Answered, Attempt, Capacity, Job, JobSpec, Task
 from iris.domain.resources import Resources
 from iris.domain.states import AttemptState, JobState, SliceState, TaskState
 from iris.errors import Late, StoreFailed
@@ -67,6 +67,7 @@ def test_all_that_lives_comes_back_after_a_restart(opened: Open):
     worker = a_worker("w-1", "s-1")
     grant = Grant("hash", Role.USER, "me")
     backoff = Backoff("cpu", "local", 2, 9.0, "quota-full", "words")
+    answered = Answered("c-2", "j-1")
     phases = [BootPhase("s-1", 0, name, 1.0) for name in ("image", "agent")]
 
     keep(
@@ -80,6 +81,7 @@ def test_all_that_lives_comes_back_after_a_restart(opened: Open):
         row("grants", grant, "hash"),
         row("backoffs", backoff, "cpu", "local"),
         row("meta", "value", "key"),
+        row("answered", answered, "c-2"),
         *(row("phases", p, "s-1", 0, n) for n, p in enumerate(phases)),
     )
 
@@ -96,6 +98,7 @@ def test_all_that_lives_comes_back_after_a_restart(opened: Open):
         meta={"key": "value"},
         names={"name-of-j-1": "j-1"},
         client_ids={"c-j-1": "j-1"},
+        answered=(answered,),
     )
 
 
@@ -204,22 +207,6 @@ def test_many_threads_wait_for_one_commit(opened: Open):
 
     assert len(seen) == 32
     assert store.durable_seq == 32
-
-
-def test_what_comes_while_a_commit_is_written_is_in_it(database, opened: Open):
-    store, _ = opened()
-    with closing(sqlite3.connect(database, isolation_level=None)) as other:
-        other.execute("BEGIN IMMEDIATE")  # the commit of 1 has begun, and waits for us
-        store.append(1, [row("meta", "v1", "a")], [])
-        eventually(lambda: not store._pending.rows)
-        store.append(2, [row("meta", "v2", "b")], [])
-        store.append(3, [row("meta", "v3", "b")], [])
-        other.execute("ROLLBACK")
-        store.wait_durable(1, 10.0)
-
-    assert store.durable_seq == 3
-    _, restored = opened()
-    assert (restored.seq, restored.meta) == (3, {"a": "v1", "b": "v3"})
 
 
 def test_a_wait_that_ends_too_soon_says_how_far_it_came(opened: Open):

@@ -7,16 +7,18 @@ import pytest
 from iris.config import parse_config
 from iris.domain.jobs import Constraints
 from iris.domain.resources import Resources, UserLimits
-from iris.domain.states import AttemptState
+from iris.domain.states import AttemptState, SliceState
 from iris.errors import Conflict, JobRefused
 from iris.planning.autoscaler import plan_capacity
 from iris.planning.explain import explain_job
 from iris.planning.gangs import plan_verdicts
 from iris.planning.scheduler import plan_assignments
+from iris.planning.snapshot import Held
 from tests.support.fleet import CPU, TPU, Fleet, ended, ran
 
 ONE_CPU = Resources(cpus=1)
 A_VM = Resources(chips=4)
+GOES = SliceState.DRAINING, SliceState.DELETING, SliceState.DELETED
 
 
 def test_no_more_tasks_of_a_user_run_than_the_limit_and_others_go_ahead():
@@ -47,6 +49,24 @@ def test_the_next_task_starts_when_one_has_ended():
 
     fleet.beat(worker, [ended(uid)])
 
+    assert _placed(_schedule(fleet)) == {job.uid: 1}
+
+
+def test_what_ran_on_a_slice_that_is_gone_counts_no_more():
+    fleet = Fleet(UserLimits(running_tasks=1))
+    (worker,) = fleet.boot(CPU)
+    job = fleet.submit(resources=ONE_CPU)
+    _schedule(fleet)
+    before = fleet.state.snapshot().held
+
+    fleet.move(worker.slice_name, *GOES)
+    fleet.boot(CPU)
+
+    assert before == (Held("ada", 1, 0),)
+    assert fleet.state.snapshot().held == ()
+    with fleet.state.reading() as tables:
+        assert tables.worker_attempts == {}
+    fleet.clock.advance(60.0)
     assert _placed(_schedule(fleet)) == {job.uid: 1}
 
 

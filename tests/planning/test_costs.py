@@ -5,12 +5,23 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from iris.domain.costs import CostView, Rented, Share, Work
+from iris.domain.costs import CostView, Life, Rented, Share, Standing, Work
 from iris.domain.prices import LISTED_ON
 from iris.domain.resources import Resources
 from iris.domain.states import SliceState
-from iris.planning.costs import HOUR, add_up, cut_to
+from iris.planning.costs import (
+    DAY,
+    HOUR,
+    add_up,
+    cut_to,
+    day_of,
+    key_of,
+    sum_by_day,
+    upkeep_of,
+)
 from tests.support.builders import NOW, a_group, a_slice, a_tpu_group
 
 TPU, CPU = a_tpu_group(4), a_group("cpu")
@@ -29,8 +40,8 @@ def a_work(start=-2.0, end=None, need=Resources(8, 0, 4), **changes) -> Work:
     """An attempt from `start` to `end`, in hours from now."""
     ordinary = {"job_uid": "j-1", "job": "train", "user": "ann", "slice_name": "t"}
     ended_at = 0.0 if end is None else NOW + end * HOUR
-    times = {"assigned_at": NOW + start * HOUR, "ended_at": ended_at}
-    return Work(resources=need, **ordinary | times | changes)
+    times = {"began_at": NOW + start * HOUR, "ended_at": ended_at}
+    return Work(chips=need.chips, cpus=need.cpus, **ordinary | times | changes)
 
 
 @dataclass
@@ -109,6 +120,42 @@ def test_the_price_of_a_slice_is_shared_out_by_what_was_held(row: Row):
     assert sum(share.usd for share in view.jobs) == pytest.approx(anns)
 
 
+WORK = st.lists(
+    st.builds(
+        lambda start, hours, chips, user: a_work(
+            start, min(start + hours, 0.0), Resources(chips * 28, 0, chips), user=user
+        ),
+        st.floats(-90, -1),
+        st.floats(0.01, 60),
+        st.sampled_from([0, 1, 4]),
+        st.sampled_from(["ann", "bob"]),
+    ),
+    max_size=6,
+)
+
+
+@given(WORK, WORK, st.sampled_from([0.0, NOW - 40 * HOUR]))
+def test_sums_by_day_cost_what_the_work_in_them_did(first, second, deleting_at):
+    rented = a_rented(hours=100.0, deleting_at=deleting_at)
+    ends = {"t": deleting_at}
+
+    sums = sum_by_day(first, ends.__getitem__)
+    sums = sum_by_day((*sums, *second), ends.__getitem__)
+
+    for since in (ALL, day_of(NOW - DAY) * DAY):
+        work = add_up([rented], (*first, *second), since, NOW)
+        summed = add_up([rented], sums, since, NOW)
+        assert summed.idle_usd == pytest.approx(work.idle_usd, abs=1e-6)
+        assert _by_user(summed) == {
+            user: pytest.approx(cost, abs=1e-6) for user, cost in _by_user(work).items()
+        }
+    assert len(sums) == len({key_of(each) for each in sums})
+
+
+def _by_user(view: CostView) -> dict[str, tuple[float, ...]]:
+    return {s.user: (s.usd, s.chip_hours, s.cpu_hours) for s in view.users}
+
+
 def test_an_unknown_price_is_unknown_and_not_nothing():
     rented = [a_rented("t", price=None), a_rented("u", price=10.0)]
     work = (a_work(slice_name="t"), a_work(slice_name="u", user="bob"))
@@ -149,6 +196,26 @@ def test_what_is_cut_off_is_counted_and_of_people_one_may_be_seen_alone():
     assert _seen(short) == (["ann", "bob"], ["ann"], ["t"])
     assert (short.jobs_in_all, short.slices_in_all, anns.jobs_in_all) == (2, 2, 1)
     assert short.usd == anns.usd == view.usd
+
+
+def test_what_stands_costs_while_its_machine_is_there_and_a_kept_disk_always():
+    hours = [(-10, -8), (-5, 0)]
+    lives = [Life(NOW + a * HOUR, NOW + b * HOUR if b else 0.0) for a, b in hours]
+    standing = (
+        Standing("VM", "n2", 0.5),
+        Standing("state disk", "pd", 0.1, is_kept=True),
+        Standing("other", "x", None),
+    )
+
+    upkeep = tuple(upkeep_of(standing, lives, ALL, NOW))
+    lately = [each.hours for each in upkeep_of(standing, lives, NOW - 6 * HOUR, NOW)]
+    view = add_up([a_rented()], (), ALL, NOW, upkeep)
+
+    assert [each.hours for each in upkeep] == pytest.approx([7.0, 10.0, 7.0])
+    assert lately == pytest.approx([5.0, 6.0, 5.0])
+    assert [each.usd for each in upkeep] == [3.5, 1.0, None]
+    assert (view.usd, view.idle_usd, view.upkeep) == (44.5, 40.0, upkeep)
+    assert [each.hours for each in upkeep_of(standing, [], ALL, NOW)] == [0.0] * 3
 
 
 def _seen(view: CostView) -> tuple[list[str], list[str], list[str]]:

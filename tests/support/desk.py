@@ -28,6 +28,7 @@ from iris.controller.state import State, Tuning
 from iris.controller.store import Store
 from iris.controller.streams import wake_readers
 from iris.domain.access import Grant, Role
+from iris.domain.costs import Standing
 from iris.domain.disk import DiskUse
 from iris.domain.fleet import ScaleGroup, Worker
 from iris.domain.protocol import AttemptReport, Heartbeat, HeartbeatAnswer, Registration
@@ -64,6 +65,7 @@ class Desk:
             clock=self.clock,
             config_text="name: test\n",
             log_file=folder / "controller.log",
+            standing=(Standing("VM", "n2-standard-4", 0.2),),
         )
         self.parts.metrics.watch(StateNumbers(self.state))
         self.parts.metrics.watch(LoopNumbers(self.parts.loops))

@@ -6,12 +6,13 @@ import msgspec
 
 from iris.controller.api.query import limited
 from iris.controller.api.route import READERS, Call, Routes
+from iris.controller.transitions.machines import lives_of_machines
 from iris.domain.access import Role
 from iris.domain.costs import CostView, Rented
 from iris.domain.fleet import ScaleGroup, Slice
 from iris.domain.prices import group_price
 from iris.errors import UsageError
-from iris.planning.costs import add_up, cut_to
+from iris.planning.costs import add_up, cut_to, upkeep_of
 
 routes = Routes()
 
@@ -34,8 +35,10 @@ def get_costs(call: Call[None, CostQuery]) -> CostView:
     parts.state.wait_durable()
     with parts.state.reading() as tables:
         groups = dict(tables.groups)
+        lives = lives_of_machines(tables.meta)
     rented = [_rented(each, groups) for each in parts.history.slices(since)]
-    costs = add_up(rented, parts.history.work(since), since, now)
+    upkeep = tuple(upkeep_of(parts.standing, lives, since, now))
+    costs = add_up(rented, parts.history.work(since), since, now, upkeep)
     only = call.caller.user if call.caller.role is Role.USER else ""
     return cut_to(costs, limit, only)
 

@@ -13,7 +13,7 @@ from iris.controller.api.query import limited, page_number
 from iris.controller.api.route import MIB, READERS, USERS, Call, NoQuery, Routes
 from iris.controller.auth import Caller
 from iris.controller.history import JobFilter
-from iris.controller.ordering import in_order, is_same_order
+from iris.controller.ordering import in_order, is_same_order, require_one_order
 from iris.controller.parts import Parts
 from iris.controller.transitions.submitting import require_same
 from iris.controller.views import NEWEST
@@ -188,6 +188,7 @@ def _accept(
 ) -> tuple[JobView, ...]:
     """New jobs, or those that were there: all of them or none."""
     parts, caller = call.parts, call.caller
+    require_one_order(submissions)
     with parts.state.reading() as tables:
         groups = tuple(tables.groups.values())
         known = tables.client_ids

@@ -7,11 +7,12 @@ line leaves no row of a task, and no file, of a job that nobody knows.
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from iris.controller.change import Change
 from iris.controller.history import PastJob
 from iris.controller.tables import Tables
+from iris.domain.costs import Work
 from iris.errors import NotThere
 
 FORGOTTEN = "forgotten"  # until when jobs ended that are kept no more
@@ -19,26 +20,27 @@ _MARK = "forgetting/"
 
 
 def forget(
-    change: Change, jobs: Sequence[PastJob], because: str
-) -> tuple[PastJob, ...]:
-    """Drop the rows of those jobs that have ended and that no live one refers to."""
-    needed = needed_by_live(change.tables)
-    live = change.tables.jobs
-    gone = tuple(
-        job
-        for job in jobs
-        if not ({job.uid, job.parent} & live.keys() or job.uid in needed)
-    )
-    if not gone:
-        return ()
-    for job in gone:
+    change: Change, jobs: Sequence[PastJob], spent: Iterable[Work], because: str
+) -> bool:
+    """Drop the rows of ended jobs, for which there are sums from now on.
+
+    All of them or none: where a live job refers to one by now, the next plan knows it.
+    """
+    needed = needed_by_live(change.tables) | change.tables.jobs.keys()
+    if any({job.uid, job.parent} & needed for job in jobs):
+        return False
+    for job in jobs:
         change.drop("jobs", job.uid)
+        for client_id in change.tables.answered.get(job.uid, ()):
+            change.drop("answered", client_id)
         change.put_meta(f"{_MARK}{job.uid}", str(job.spec.tasks))
-    until = max(job.ended_at for job in gone)
+    for total in spent:
+        change.put_spent(total)
+    until = max(job.ended_at for job in jobs)
     former = float(change.tables.meta.get(FORGOTTEN, "0"))
     change.put_meta(FORGOTTEN, str(max(until, former)))
-    change.event("jobs forgotten", because=because, count=len(gone))
-    return gone
+    change.event("jobs forgotten", because=because, count=len(jobs))
+    return True
 
 
 def needed_by_live(tables: Tables) -> frozenset[str]:

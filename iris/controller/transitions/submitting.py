@@ -9,13 +9,15 @@ from msgspec.structs import replace
 from iris.controller.change import Change
 from iris.controller.transitions.jobs import cancel
 from iris.controller.transitions.naming import free_name
-from iris.domain.jobs import After, Job, JobSpec, Owner, SameName
+from iris.domain.jobs import After, Answered, Job, JobSpec, Owner, SameName
 from iris.domain.resources import UserLimits
 from iris.domain.states import TaskState
 from iris.domain.views import Submission
 from iris.errors import Conflict, JobRefused, NotThere
 from iris.planning.limits import never_allowed
-from iris.planning.repeats import difference
+from iris.planning.repeats import difference, difference_of_keeping
+
+MOST_ANSWERED = 1000  # client ids that a job which is kept by its name remembers
 
 
 def submit(
@@ -44,11 +46,15 @@ def submit(
 
 def require_same(job: Job, submission: Submission, in_order: bool = True) -> None:
     """Refuse another job under the client id of one that was accepted."""
-    said = (difference(job, submission.spec), "" if in_order else "spec.after")
-    differs = ", ".join(filter(None, said))
-    if job.client_id == submission.client_id and differs:
+    spec, client_id = submission.spec, submission.client_id
+    if job.client_id == client_id:
+        said = (difference(job, spec), "" if in_order else "spec.after")
+        differs = ", ".join(filter(None, said))
+    else:  # it was kept by its name
+        differs = difference_of_keeping(job, spec)
+    if differs:
         raise Conflict(
-            f"client id {job.client_id} is that of job {job.name}, and this one "
+            f"client id {client_id} is that of job {job.name}, and this one "
             f"differs in {differs}",
             hint="Another job wants another client id.",
         )
@@ -99,10 +105,19 @@ def _take(change: Change, submission: Submission, owner: Owner, taken: set[str])
             hint="Another name, or another same_name, or wait until it has ended.",
         )
     if policy is SameName.KEEP:
+        _remember_answer(change, submission.client_id, live.uid)
         return live.uid
     job = _accept(change, submission, owner, taken)
     cancel(change, live.uid, owner.user, f"replaced by job {job.name}")
     return job.uid
+
+
+def _remember_answer(change: Change, client_id: str, uid: str) -> None:
+    """The same call once more has this answer, even when the job has ended."""
+    former = change.tables.answered.get(uid, [])
+    for oldest in former[: max(len(former) + 1 - MOST_ANSWERED, 0)]:
+        change.drop("answered", oldest)
+    change.put_answered(Answered(client_id, uid))
 
 
 def _live_namesake(change: Change, name: str) -> Job | None:
