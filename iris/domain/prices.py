@@ -33,9 +33,9 @@ _SPOT = {
 }
 # of one CPU of n2-standard, its memory included; near enough for its neighbours
 _CPU = {"": 0.0486, "europe-west4": 0.0535}
-# of a GiB for a month, as in the USA; up to a quarter more elsewhere. From
-# cloud.google.com/compute/disks-image-pricing and a calculation of its calculator's,
-# read on 2026-11-28
+# of a GiB for a month in the USA, taken for every region. Standard and SSD: copies of
+# cloud.google.com/compute/disks-image-pricing, undated, read on 2026-11-28. Balanced:
+# Google's pricing calculator for Iowa, 2023-05-18
 _DISK = {"pd-standard": 0.04, "pd-balanced": 0.10, "pd-ssd": 0.17}
 _MONTH = 730.0  # hours
 _GIB = 1 << 30
