@@ -20,6 +20,7 @@ from iris.domain.protocol import (
     Registered,
     Registration,
 )
+from iris.domain.states import ATTEMPT_ENDED
 from iris.domain.views import Submission
 from iris.errors import Unreachable
 from iris.simulation.calls import SimulatedCalls
@@ -70,6 +71,7 @@ class SimulatedController:
         self._weather = weather
         self._cloud = cloud
         self._ids = world.chance("ids")
+        self._quickness = world.chance("quickness")
         self._fuse_left = 0  # steps until it crashes in the middle of something
         self._stalled_until = 0.0
         self._up_since = 0.0
@@ -136,7 +138,15 @@ class SimulatedController:
         return self._serve(lambda state: state.register(registration, token_hash))
 
     def heartbeat(self, heartbeat: Heartbeat) -> HeartbeatAnswer:
-        return self._serve(lambda state: state.heartbeat(heartbeat))
+        def settle() -> None:
+            # the scheduler may be as quick as the commit of these ends
+            if has_room and self.state is not None:
+                self.state.wait_durable()
+                if self._quickness.random() < 0.5:
+                    Scheduling(self.state, self.world.clock).schedule_once()
+
+        has_room = any(r.state in ATTEMPT_ENDED for r in heartbeat.attempts)
+        return self._serve(lambda state: state.heartbeat(heartbeat, settle))
 
     def learn(self, worker_uid: str, beat_now: Callable[[], None]) -> None:
         self._nudges[worker_uid] = beat_now
@@ -196,7 +206,8 @@ class SimulatedController:
         # only an answer or a call makes it durable at once; these may wait long
         seconds = self._weather.between(0.0, LONGEST_COMMIT)
         self.world.after(seconds, self._flush_of(self._life))
-        for uid in sorted(changed.workers):
+        answered = self.state.answered if self.state is not None else set()
+        for uid in sorted(changed.workers - answered):
             nudge = self._nudges.get(uid)
             if nudge is not None and not self._weather.strikes(0.05):
                 nudge()
