@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
+import pty
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple
+from typing import IO, NamedTuple
 
 ROOT = Path(__file__).parents[2]
 
@@ -43,6 +46,24 @@ class Terminal:
             stderr=subprocess.PIPE,
             text=True,
         )
+
+    @contextmanager
+    def window(
+        self, *words: str
+    ) -> Iterator[tuple[subprocess.Popen[bytes], IO[bytes]]]:
+        """A command in a window of its own; the window is then closed."""
+        shown, window = pty.openpty()
+        started = subprocess.Popen(
+            ["setsid", "--ctty", "inv", *words],
+            cwd=ROOT,
+            env=self.environment,
+            stdin=window,
+            stdout=window,
+            stderr=window,
+        )
+        os.close(window)
+        with open(shown, "rb", buffering=0) as screen:
+            yield started, screen
 
     def run(self, *words: str, program: str = "inv") -> Ran:
         """Type a command and wait for its end."""
