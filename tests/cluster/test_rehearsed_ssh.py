@@ -13,7 +13,7 @@ import requests
 from tests.support.canary import CANARY, files_with_it, places_of, processes_with_it
 from tests.support.eventually import eventually
 from tests.support.machine import processes_in
-from tests.support.terminal import ROOT, Terminal
+from tests.support.terminal import Terminal
 
 SINGS = "echo ${#SHARED} letters; exec sleep 1000"
 
@@ -99,19 +99,6 @@ def counts_of(far, job):
     return json.loads(far.ok("job.status", job, "--json"))["job"]["counts"]
 
 
-def visit(far, *words, sent=b""):
-    """How `job.exec` ends, byte for byte."""
-    return subprocess.run(
-        ["inv", "job.exec", *words],
-        cwd=ROOT,
-        env=far.environment,
-        input=sent,
-        capture_output=True,
-        timeout=60,
-        check=False,
-    )
-
-
 def test_people_get_into_a_task_on_its_own_vm_and_a_cut_leaves_nothing_of_them(far):
     gang = ("--no-bundle", "--tpu", "v5litepod-16", "--name", "stays")
     far.ok("job.run", *gang, "--", "sleep", "100000")
@@ -120,7 +107,7 @@ def test_people_get_into_a_task_on_its_own_vm_and_a_cut_leaves_nothing_of_them(f
     said = 'echo "$TPU_WORKER_ID" >&2; cat; exit 7'
     long = ("sh", "-c", "echo up; exec sleep 100001")
 
-    ran = visit(far, "stays/2", "--", "sh", "-c", said, sent=every)
+    ran = far.typed("job.exec", "stays/2", "--", "sh", "-c", said, sent=every)
     visiting = far.start("job.exec", "stays", "--", *long)
     assert visiting.stdout.readline() == "up\n"
     far.ok("rehearse.inject", "--kind", "ssh-cut", "--name", "iris-eu-tpu-*")

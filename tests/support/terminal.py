@@ -65,15 +65,33 @@ class Terminal:
         with open(shown, "rb", buffering=0) as screen:
             yield started, screen
 
-    def run(self, *words: str, program: str = "inv") -> Ran:
+    def run(self, *words: str, program: str = "inv", within: float = 100.0) -> Ran:
         """Type a command and wait for its end."""
-        started = self.start(*words, program=program)
-        out, err = started.communicate(timeout=100)
+        with self.start(*words, program=program) as started:
+            try:
+                out, err = started.communicate(timeout=within)
+            except subprocess.TimeoutExpired:
+                started.terminate()
+                raise
         return Ran(started.returncode, out, err)
 
-    def ok(self, *words: str) -> str:
+    def typed(
+        self, *words: str, sent: bytes = b""
+    ) -> subprocess.CompletedProcess[bytes]:
+        """How a command ends that reads what is sent to it, byte for byte."""
+        return subprocess.run(
+            ["inv", *words],
+            cwd=ROOT,
+            env=self.environment,
+            input=sent,
+            capture_output=True,
+            timeout=100,
+            check=False,
+        )
+
+    def ok(self, *words: str, within: float = 100.0) -> str:
         """What a command that succeeds prints."""
-        ran = self.run(*words)
+        ran = self.run(*words, within=within)
         assert ran.status == 0, ran
         return ran.out
 
