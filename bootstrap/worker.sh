@@ -228,7 +228,10 @@ run_worker() {
         [ -e "$device" ] && options+=(--device "$device")
     done
     if [ "$RUNTIME" = docker ]; then
-        options+=(-v "$ROOT/var/run/docker.sock:/var/run/docker.sock")
+        # the folder of its socket: an engine that starts anew may make that anew, and who
+        # had been given the socket itself would never speak to it again
+        options+=(-v "$ROOT/run:/machine/run:ro")
+        options+=(-e DOCKER_HOST=unix:///machine/run/docker.sock)
     fi
     make_room_to_run
     words="$({ umask 077 && mkdir -p "$CACHE/vm" && touch "$CACHE/boot"; } 2>&1)" ||

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import errno
 import functools
 import os
 import sys
@@ -121,6 +122,9 @@ class _Flag(Argument):
             raise Exit(words, code=2) from None
 
 
+GONE = (errno.EPIPE, errno.EIO)  # whoever read us has enough; the terminal is closed
+
+
 class _Edge:
     """Turns what a command raises into a line and an exit status."""
 
@@ -128,18 +132,30 @@ class _Edge:
         return None
 
     def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
-        try:
-            sys.stdout.flush()  # here, where a closed pipe is expected
-        except BrokenPipeError as broken:
-            error = broken
+        error = _flushed(error)
         if isinstance(error, KeyboardInterrupt):
             raise Exit(code=130) from error
-        if isinstance(error, BrokenPipeError):
-            # whoever read us has enough; the interpreter must not complain either
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if _is_of_nobody_listening(error):
             raise Exit(code=141) from error
         if error is not None:
             _refuse(error)
+
+
+def _flushed(error: BaseException | None) -> BaseException | None:
+    """The error, or that nobody reads us: found out here, where it is expected."""
+    try:
+        sys.stdout.flush()
+    except OSError as broken:
+        if not _is_of_nobody_listening(broken):
+            raise
+        # the interpreter must not complain either
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return error or broken
+    return error
+
+
+def _is_of_nobody_listening(error: BaseException | None) -> bool:
+    return isinstance(error, OSError) and error.errno in GONE
 
 
 def _refuse(error: BaseException) -> None:
@@ -165,7 +181,7 @@ def _refuse_words() -> None:
 
 def tell(line: str) -> None:
     """One line of progress, beside the answer."""
-    with suppress(BrokenPipeError):  # nobody listens
+    with suppress(OSError):  # nobody listens, or the terminal is gone
         print(marked(line), file=sys.stderr, flush=True)
 
 

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from iris.emulator.docker.driver import DockerDriver
 
 MOST_PORT = 65535
+_ENDS = (signal.SIGTERM, signal.SIGINT)
 _DELAYS = {"none": Delays(), "google": GOOGLE}
 
 
@@ -62,6 +63,8 @@ class EmulatorFile(msgspec.Struct, frozen=True, kw_only=True):
 def main(words: list[str] | None = None) -> int:
     """Run one emulator; returns the exit status."""
     given = _read_words(words)
+    for number in _ENDS:  # until it serves, an end unwinds what was begun
+        signal.signal(number, signal.default_int_handler)
     logging.basicConfig(
         level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s"
     )
@@ -74,6 +77,8 @@ def main(words: list[str] | None = None) -> int:
         hint = f" ({error.hint})" if error.hint else ""
         sys.stderr.write(f"iris.emulator: {error}{hint}\n")
         return error.exit_status
+    except KeyboardInterrupt:
+        return 1
     return 0
 
 
@@ -192,7 +197,7 @@ def _wait_for_a_signal() -> None:
     def wake(_number: int, _frame: object) -> None:
         os.write(writer, b"x")
 
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in _ENDS:
         signal.signal(number, wake)
     os.read(reader, 1)
 

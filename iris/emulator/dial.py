@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import select
 import socket
 import sys
 import threading
@@ -26,14 +27,13 @@ def main(admin_url: str, address: str, port: int) -> int:
         sys.stderr.write(f"{admin_url} is not of this machine\n")
         return 1
     try:
-        plug = socket.create_connection(_way_to(admin_url, address, port), TIMEOUT)
+        plug = _connected(_way_to(admin_url, address, port))
     except urllib.error.HTTPError:
         sys.stderr.write(f"{address} is no VM of the emulator\n")
         return 1
     except OSError as error:
         sys.stderr.write(f"nobody listens on {address} port {port}: {error}\n")
         return 1
-    plug.settimeout(None)
     _carry(plug)
     return 0
 
@@ -47,6 +47,23 @@ def _way_to(admin_url: str, address: str, port: int) -> tuple[str, int]:
     with opener.open(asked, timeout=TIMEOUT) as answer:
         said = json.load(answer)
     return str(said["address"]), int(said["port"])
+
+
+def _connected(way: tuple[str, int]) -> socket.socket:
+    """A connection, given up when whoever wanted it has gone. Raises OSError."""
+    plug = socket.socket()
+    plug.setblocking(False)
+    plug.connect_ex(way)
+    poll = select.poll()
+    poll.register(0, 0)  # only that it is closed
+    poll.register(plug, select.POLLOUT)
+    told = dict(poll.poll(TIMEOUT * 1000))
+    if plug.fileno() not in told or 0 in told:
+        raise TimeoutError("no answer")
+    if error := plug.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
+        raise OSError(error, os.strerror(error))
+    plug.setblocking(True)
+    return plug
 
 
 def _carry(plug: socket.socket) -> None:

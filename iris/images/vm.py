@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from iris.clock import Clock
+from iris.errors import EngineFailed
 from iris.images.base import make_base
 from iris.images.engine import Engine
 from iris.images.loops import release_loop_device
@@ -16,6 +17,7 @@ LABEL = "iris-emulator"  # of containers and networks: the folder of whose they 
 # has it too, and those of attempts; `SHARED_NAME` below the emulator's folder outside.
 SHARED, SHARED_NAME = "/var/cache/iris/vm/cache/shared/rehearsal", "shared"
 VM_IMAGE = "iris-vm:bookworm"
+CHANGE_DEADLINE = 120.0  # seconds; a busy disk takes its time over a VM's many files
 PACKAGES = (
     "ca-certificates",
     "curl",
@@ -41,13 +43,28 @@ def containers_of(engine: Engine, folder: str) -> list[str]:
     return engine.try_("ps", "--all", "--quiet", "--filter", wanted).out.split()
 
 
+def remove_container(engine: Engine, container: str) -> None:
+    """It goes, with what its engine kept; absence is success. Raises EngineFailed."""
+    words = ("rm", "--force", "--volumes", container)
+    engine.try_(*words, deadline=CHANGE_DEADLINE)
+
+
 def end_vms(engine: Engine, folder: Path, clock: Clock) -> None:
-    """What an emulator left that was killed: VMs, network, disks, registry."""
+    """What an emulator left that was killed: VMs, network, disks, registry.
+
+    Raises EngineFailed for a VM that does not go, once all else that can is gone.
+    """
+    late: list[EngineFailed] = []
     for container in containers_of(engine, str(folder)):
-        engine.try_("rm", "--force", "--volumes", container)
+        try:
+            remove_container(engine, container)
+        except EngineFailed as error:
+            late.append(error)
     wanted = f"label={LABEL}={folder}"
     for name in engine.try_("network", "ls", "--quiet", "--filter", wanted).out.split():
         engine.try_("network", "rm", name)
     for disk in (folder / "disks").glob("*"):
         release_loop_device(disk)
     LocalRegistry(clock, folder / "registry").end_former()
+    if late:
+        raise late[0]

@@ -5,10 +5,7 @@ All of it happens in a home of its own, of which nothing is left but the report.
 
 from __future__ import annotations
 
-import signal
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
@@ -16,6 +13,7 @@ import msgspec
 from iris.clock import Clock, RealClock
 from iris.errors import FellShort, IrisError, UsageError
 from iris.operations import rehearsal_faults, rehearsal_home, rehearsed
+from iris.operations.interrupts import Interrupts
 from iris.operations.rehearsal_jobs import MOST_VMS
 from iris.operations.rehearsal_report import Report, report_of
 from iris.operations.rehearsal_steps import Life
@@ -70,11 +68,12 @@ def rehearse(wanted: Wanted, say: Say, clock: Clock | None = None) -> Report:
     file = _file_of(wanted)
     rehearsed.require_vms(wanted.circumstances.vms)
     began = clock.now()
-    with _ends_on_signals(), rehearsal_home.private_home() as home:
+    with Interrupts() as interrupts, rehearsal_home.private_home() as home:
         life = Life(file, home, say, clock, until=began + wanted.wait)
         try:
             _live(life, wanted)
         finally:
+            interrupts.hold_off()
             life.end()
         facts = life.facts(began, wanted.seed)
     return report_of(facts)
@@ -123,17 +122,3 @@ def _file_of(wanted: Wanted) -> Session:
         rehearsed.require_rehearsable(session)
     rehearsed.require_engines(session, wanted.circumstances.vms)
     return session
-
-
-@contextmanager
-def _ends_on_signals() -> Iterator[None]:
-    """A polite end of the process ends what it started, as Ctrl-C does."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        yield
-    finally:
-        with suppress(ValueError):
-            signal.signal(signal.SIGTERM, before)

@@ -23,14 +23,15 @@ from iris.clock import Clock, RealClock
 from iris.errors import FellShort, IrisError, Late, NotThere, UsageError
 from iris.files import make_private
 from iris.images.engine import Engine
-from iris.images.vm import end_vms
+from iris.images.vm import SHARED_NAME, end_vms
 from iris.paths import iris_home
-from iris.providers._processes import reap, start_detached
+from iris.providers._processes import reap, running_with, start_detached
 
 Say = Callable[[str], None]
 
 UP_WITHIN = 20.0  # seconds in which an emulator answers
 GONE_WITHIN = 30.0  # seconds in which it and all in it have ended
+UNWOUND_WITHIN = 10.0  # seconds in which one that has not come up yet lets go
 LOOK = 0.02  # seconds between two looks
 LAST_LINES = 3  # of its log, where it came to nothing
 DELAYS = ("none", "google")
@@ -144,10 +145,8 @@ def stop(say: Say, clock: Clock | None = None) -> bool:
     if found is not None and found.is_alive:
         say("ending the emulator and every VM in it")
         _end(found, clock)
-    if found is not None and found.vms == "docker":
-        end_vms(Engine(), emulator_folder(), clock)
+    _end_strays(clock)
     is_ended = found is not None
-    reap()
     _confirm_nothing_lives(clock)
     _forget()
     return is_ended
@@ -171,18 +170,19 @@ def _started(folder: Path, wanted: Wanted, clock: Clock) -> Emulator:
     log = folder / "emulator.log"
     log_from = log.stat().st_size if log.exists() else 0
     _file().unlink(missing_ok=True)
-    pid = start_detached(_words(folder, wanted), log=log, variables={})
-    until = clock.now() + UP_WITHIN
-    while (up := find()) is None:
-        reap()
-        if processes.started_at(pid) is None:
-            if wanted.vms == "docker":
-                end_vms(Engine(), folder, clock)
-            raise FellShort(f"the emulator ended: {_last_words(log, log_from)}")
-        if clock.now() > until:
-            processes.send(pid)
-            raise Late(f"the emulator does not answer after {UP_WITHIN:.0f} s")
-        clock.wait(_NEVER, LOOK)
+    try:
+        pid = start_detached(_words(folder, wanted), log=log, variables={})
+        until = clock.now() + UP_WITHIN
+        while (up := find()) is None:
+            reap()
+            if processes.started_at(pid) is None:
+                raise FellShort(f"the emulator ended: {_last_words(log, log_from)}")
+            if clock.now() > until:
+                raise Late(f"the emulator does not answer after {UP_WITHIN:.0f} s")
+            clock.wait(_NEVER, LOOK)
+    except BaseException:  # whoever is interrupted leaves no half of one either
+        _end_strays(clock)
+        raise
     return up
 
 
@@ -221,6 +221,24 @@ def _end(emulator: Emulator, clock: Clock) -> None:
             processes.send(emulator.pid)
             return
         clock.wait(_NEVER, LOOK)
+
+
+def _end_strays(clock: Clock) -> None:
+    """One that was interrupted before it answered, and what one left that was killed.
+
+    It is found by its words: no file tells of it yet.
+    """
+    words = ("-m", "iris.emulator", "--folder", str(emulator_folder()))
+    until = clock.now() + UNWOUND_WITHIN
+    for stray in running_with(words):
+        processes.send(stray.pid, signal.SIGTERM)
+    while strays := running_with(words):
+        for stray in strays if clock.now() > until else ():
+            processes.send(stray.pid)
+        clock.wait(_NEVER, LOOK)
+    reap()
+    if (emulator_folder() / SHARED_NAME).is_dir():  # its VMs are containers
+        end_vms(Engine(), emulator_folder(), clock)
 
 
 def _forget() -> None:

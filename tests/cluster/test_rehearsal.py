@@ -11,7 +11,7 @@ import pytest
 from tests.support.eventually import eventually
 from tests.support.http_server import HttpServer, Said
 from tests.support.killing import ledger
-from tests.support.machine import processes_in
+from tests.support.machine import processes_in, words_of
 from tests.support.rehearsals import rehearse, struck
 from tests.support.terminal import Terminal
 
@@ -66,18 +66,50 @@ def test_eu_west4_lives_its_whole_life_and_keeps_every_promise(terminal):
     assert list(Path(terminal.home, "rehearsals").iterdir()) == []
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_rehearsal_that_is_interrupted_leaves_nothing(terminal, number):
+def test_a_rehearsal_that_is_interrupted_leaves_nothing(terminal):
     started = terminal.start("rehearse", "--config", "eu-west4.yaml")
     assert started.stderr is not None
     for line in started.stderr:
         if "submitted" in line:  # VMs are about to boot
             break
 
-    started.send_signal(number)
+    started.send_signal(signal.SIGTERM)
     started.communicate(timeout=60)
 
     assert started.returncode == 130
+    assert_nothing_is_left(terminal)
+
+
+def test_a_rehearsal_that_is_interrupted_while_its_emulator_starts_leaves_none(
+    terminal,
+):
+    started = terminal.start("rehearse", "--config", "eu-west4.yaml")
+    eventually(lambda: emulators(terminal), within=30.0)
+
+    started.send_signal(signal.SIGINT)
+    started.communicate(timeout=60)
+
+    assert started.returncode == 130
+    assert_nothing_is_left(terminal)
+
+
+def test_a_rehearsal_whose_window_is_closed_leaves_nothing(terminal):
+    with terminal.window("rehearse", "--config", "eu-west4.yaml") as (started, screen):
+        seen = b""
+        while b"submitted" not in seen:
+            seen += screen.read(1000)
+
+    assert started.wait(timeout=60) == 130
+    assert_nothing_is_left(terminal)
+
+
+def emulators(terminal):
+    """Processes that are one, whether it answers or not."""
+    found = processes_in(terminal.folder)
+    return [each for each in found if "iris.emulator" in words_of(each)]
+
+
+def assert_nothing_is_left(terminal):
     eventually(lambda: processes_in(terminal.folder) == [])
     assert list(Path(terminal.home, "rehearsals").iterdir()) == []
 

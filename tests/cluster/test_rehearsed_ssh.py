@@ -14,7 +14,7 @@ import requests
 from tests.support.canary import CANARY, files_with_it, places_of, processes_with_it
 from tests.support.eventually import eventually
 from tests.support.machine import processes_in
-from tests.support.terminal import ROOT, Terminal
+from tests.support.terminal import Terminal
 
 MUCH = 24 << 20  # bytes
 SINGS = "echo ${#SHARED} letters; exec sleep 1000"
@@ -111,19 +111,6 @@ def much(tmp_path):
         yield file
 
 
-def visit(far, *words, sent=b""):
-    """How `job.exec` ends, byte for byte."""
-    return subprocess.run(
-        ["inv", "job.exec", *words],
-        cwd=ROOT,
-        env=far.environment,
-        input=sent,
-        capture_output=True,
-        timeout=60,
-        check=False,
-    )
-
-
 def test_people_get_into_a_task_on_its_own_vm_and_a_cut_leaves_nothing_of_them(
     far, much
 ):
@@ -134,7 +121,7 @@ def test_people_get_into_a_task_on_its_own_vm_and_a_cut_leaves_nothing_of_them(
     said = 'echo "$TPU_WORKER_ID" >&2; cat; exit 7'
     long = ("sh", "-c", "echo up; exec sleep 100001")
 
-    ran = visit(far, "stays/2", "--", "sh", "-c", said, sent=every)
+    ran = far.typed("job.exec", "stays/2", "--", "sh", "-c", said, sent=every)
     visiting = far.start("job.exec", "stays", "--", *long, stdin=much)
     assert visiting.stdout.readline() == "up\n"
     eventually(lambda: much.tell() == MUCH, within=30.0)  # it is theirs to read, too

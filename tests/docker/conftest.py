@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from iris.domain.resources import Resources
 from iris.errors import IrisError, NoEngine
 from iris.images.base import Base, ensure_base
 from iris.images.content import COPIED, Recipe, dockerfile
@@ -17,7 +18,8 @@ from iris.images.lock import PARTS
 from iris.operations.dev import checkout
 from iris.operations.images import build_image
 from tests.support.container_vm import ContainerVm
-from tests.support.containers import Container
+from tests.support.containers import Container, mounts, write_json
+from tests.support.fake_controller import UID, FakeController
 
 
 @pytest.fixture(scope="session")
@@ -83,6 +85,50 @@ def start(engine: Engine) -> Iterator[Callable[..., Container]]:
     yield begin
     for container in running:
         container.close()
+
+
+@pytest.fixture
+def controller() -> Iterator[FakeController]:
+    made = FakeController()
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def run_worker(
+    start: Callable[..., Container],
+    image_by_part: dict[str, str],
+    tmp_path: Path,
+    controller: FakeController,
+) -> Callable[..., Container]:
+    """Starts the worker's image on a VM that was told who it is: `tmp_path / "vm"`.
+
+    As bootstrap/worker.sh does, save for rights that are not had everywhere.
+    """
+
+    def run(*flags: str, **told: object) -> Container:
+        (tmp_path / "vm").mkdir(mode=0o700)
+        ordinary: dict[str, object] = {
+            "cluster": "test",
+            "cluster_uid": UID,
+            "slice_name": "slice",
+            "slice_uid": "s-1",
+            "index": 0,
+            "vms": 1,
+            "address": "127.0.0.1",
+            "resources": Resources(cpus=4),
+            "runtime": "process",
+            "controller_url": controller.url,
+            "join_token": "join-token",
+        }
+        write_json(tmp_path / "vm/metadata.json", **(ordinary | told))
+        return start(
+            image_by_part["worker"],
+            *("--network=host", *mounts({"/var/cache/iris": tmp_path}), *flags),
+            *("--", "python", "-m", "iris.worker", "--vm", "/var/cache/iris/vm"),
+        )
+
+    return run
 
 
 @pytest.fixture

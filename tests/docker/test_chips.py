@@ -10,9 +10,7 @@ from iris.domain.resources import Resources
 from iris.domain.states import AttemptState
 from tests.support.chips import a_chip
 from tests.support.container_vm import ContainerVm
-from tests.support.containers import mounts, write_json
 from tests.support.eventually import eventually
-from tests.support.fake_controller import UID, FakeController
 
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(600)]
 CHIP = Resources(cpus=1, chips=1)
@@ -24,13 +22,6 @@ def chip(tmp_path: Path) -> Path:
     return a_chip(tmp_path / "dev", 0)
 
 
-@pytest.fixture
-def controller():
-    made = FakeController()
-    yield made
-    made.close()
-
-
 def a_stranger(start, image: str, chip: Path):
     """A container that has the chip open, and how a person reads of it."""
     made = start(image, "--device", f"{chip}:/dev/accel0", "--", *HOLD)
@@ -38,37 +29,12 @@ def a_stranger(start, image: str, chip: Path):
     return made, f"is held by sleep (pid {pid})"
 
 
-@pytest.fixture
-def worker(start, image_by_part, chip, tmp_path: Path, controller):
-    """As bootstrap/worker.sh starts it, save for rights that are not had everywhere."""
-    (tmp_path / "vm").mkdir(mode=0o700)
-    write_json(
-        tmp_path / "vm/metadata.json",
-        cluster="test",
-        cluster_uid=UID,
-        slice_name="slice",
-        slice_uid="s-1",
-        index=0,
-        vms=1,
-        address="127.0.0.1",
-        resources=CHIP,
-        runtime="process",
-        controller_url=controller.url,
-        join_token="join-token",
-        chips_timeout=1.0,
-    )
-    words = ("python", "-m", "iris.worker", "--vm", "/var/cache/iris/vm")
-    return start(
-        image_by_part["worker"],
-        *("--network=host", "--cap-add=SYS_PTRACE", "--device", f"{chip}:/dev/accel0"),
-        *mounts({"/var/cache/iris": tmp_path}),
-        *("-v", "/proc:/machine/proc:ro", "--", *words),
-    )
-
-
 def test_a_worker_in_its_container_sees_who_holds_a_chip_in_another(
-    start, base, chip, worker, controller
+    start, base, chip, run_worker, controller
 ):
+    rights = ("--cap-add=SYS_PTRACE", "--device", f"{chip}:/dev/accel0")
+    proc = ("--volume", "/proc:/machine/proc:ro")
+    run_worker(*rights, *proc, resources=CHIP, chips_timeout=1.0)
     eventually(lambda: controller.heartbeats, within=60)
     stranger, held = a_stranger(start, base.name, chip)
 

@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import subprocess
+from pathlib import Path
 
 import pytest
 import requests
@@ -25,19 +26,24 @@ pytestmark = [pytest.mark.docker, pytest.mark.timeout(600)]
 def terminal(engine: Engine, tmp_path):
     """Somebody with an engine; at the end nothing of theirs is in it."""
     yield Terminal(tmp_path)
-    for what in ("ps --all", "network ls"):
-        words = (*what.split(), "--filter", f"label={LABEL}", "--quiet")
-        shown = engine.run(*words, about="")
-        assert not [
-            i
-            for i in shown.split()
-            if str(tmp_path)
-            in engine.run(*("inspect", "--format", "{{json .}}", i), about="")
-        ]
+    assert labelled(engine, "ps --all", tmp_path) == []
+    assert labelled(engine, "network ls", tmp_path) == []
+    assert not has_disk(tmp_path)
+    eventually(lambda: processes_in(tmp_path) == [])
+
+
+def labelled(engine: Engine, what: str, folder: Path) -> list[str]:
+    """Containers or networks of emulators below a folder."""
+    words = (*what.split(), "--filter", f"label={LABEL}", "--format", "{{.Labels}}")
+    every = engine.run(*words, about="").splitlines()
+    return [labels for labels in every if str(folder) in labels]
+
+
+def has_disk(folder: Path) -> bool:
+    """Is there a loop device of a file below it?"""
     words = ["losetup", "-a"]
     loops = subprocess.run(words, capture_output=True, text=True, check=True)
-    assert str(tmp_path) not in loops.stdout
-    eventually(lambda: processes_in(tmp_path) == [])
+    return str(folder) in loops.stdout
 
 
 @pytest.mark.heavy
@@ -46,6 +52,26 @@ def test_the_production_file_rehearses_on_the_images_that_it_names(terminal):
 
     kept = {each["name"] for each in report["promises"] if each["is_kept"]}
     assert {"jobs succeeded", "nothing is left", "no run was doubled"} <= kept
+
+
+@pytest.mark.parametrize("moment", ["the emulator starts", "the controller's VM boots"])
+def test_a_rehearsal_that_nobody_reads_is_interrupted_and_leaves_nothing(
+    terminal, engine, moment
+):
+    began = {
+        "the emulator starts": lambda: labelled(engine, "network ls", terminal.folder),
+        "the controller's VM boots": lambda: has_disk(terminal.folder),
+    }
+    words = ("rehearse", "--config", "eu-west4.yaml", "--vms", "docker")
+    started = terminal.start(*words)
+    started.stdout.close()
+    started.stderr.close()
+    eventually(began[moment], within=180.0)
+
+    started.send_signal(signal.SIGINT)
+
+    assert started.wait(timeout=60) == 130
+    assert list((terminal.home / "rehearsals").iterdir()) == []
 
 
 def test_an_emulator_that_was_killed_leaves_no_vm_to_whoever_ends_it(terminal, engine):

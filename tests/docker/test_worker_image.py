@@ -3,59 +3,16 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 import pytest
 
-from iris.domain.resources import Resources
-from tests.support.containers import mounts, write_json
 from tests.support.eventually import eventually
-from tests.support.fake_controller import UID, FakeController
 
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(600)]
 
 
-@pytest.fixture
-def controller():
-    made = FakeController()
-    yield made
-    made.close()
-
-
-@pytest.fixture
-def cache(tmp_path: Path, controller):
-    """The folder of a slice's VM, which was told who it is."""
-    (tmp_path / "vm").mkdir(mode=0o700)
-    write_json(
-        tmp_path / "vm/metadata.json",
-        cluster="test",
-        cluster_uid=UID,
-        slice_name="slice",
-        slice_uid="s-1",
-        index=0,
-        vms=1,
-        address="127.0.0.1",
-        resources=Resources(cpus=4),
-        runtime="process",
-        controller_url=controller.url,
-        join_token="join-token",
-    )
-    return tmp_path
-
-
-def run(start, image, cache):
-    return start(
-        image,
-        *("--network=host", "--restart=always"),
-        *mounts({"/var/cache/iris": cache}),
-        *("--", "python", "-m", "iris.worker", "--vm", "/var/cache/iris/vm"),
-    )
-
-
-def test_keeper_and_agent_start_and_run_an_attempt(
-    start, image_by_part, cache, controller
-):
-    worker = run(start, image_by_part["worker"], cache)
+def test_keeper_and_agent_start_and_run_an_attempt(run_worker, controller):
+    worker = run_worker("--restart=always")
     eventually(lambda: controller.heartbeats, within=60)
 
     controller.run("a-1", "python", "-c", "import iris; print('hello')")
@@ -69,16 +26,16 @@ def test_keeper_and_agent_start_and_run_an_attempt(
     assert worker.stop() == 0
 
 
-def test_the_keeper_is_what_the_engine_watches(start, image_by_part, cache):
-    run(start, image_by_part["worker"], cache)
-    kept = eventually(lambda: keeper_of(cache), within=60)
+def test_the_keeper_is_what_the_engine_watches(run_worker, tmp_path):
+    run_worker("--restart=always")
+    kept = eventually(lambda: keeper_of(tmp_path), within=60)
 
     assert kept["pid"] == 1
 
 
-def keeper_of(cache):
+def keeper_of(folder):
     try:
-        return json.loads((cache / "vm/keeper.json").read_text())
+        return json.loads((folder / "vm/keeper.json").read_text())
     except OSError:
         return None
 

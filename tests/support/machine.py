@@ -14,6 +14,14 @@ def processes_in(folder: Path) -> list[psutil.Process]:
     return [each for each in psutil.process_iter() if _mentions(each, str(folder))]
 
 
+def words_of(process: psutil.Process) -> list[str]:
+    """Its command, word by word; none if it ended meanwhile."""
+    try:
+        return list(process.cmdline())
+    except psutil.Error:
+        return []
+
+
 def _mentions(process: psutil.Process, folder: str) -> bool:
     try:
         if process.status() == psutil.STATUS_ZOMBIE:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+import pty
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, NamedTuple
 
@@ -46,15 +49,51 @@ class Terminal:
             text=True,
         )
 
-    def run(self, *words: str, program: str = "inv") -> Ran:
+    @contextmanager
+    def window(
+        self, *words: str
+    ) -> Iterator[tuple[subprocess.Popen[bytes], IO[bytes]]]:
+        """A command in a window of its own; the window is then closed."""
+        shown, window = pty.openpty()
+        started = subprocess.Popen(
+            ["setsid", "--ctty", "inv", *words],
+            cwd=ROOT,
+            env=self.environment,
+            stdin=window,
+            stdout=window,
+            stderr=window,
+        )
+        os.close(window)
+        with open(shown, "rb", buffering=0) as screen:
+            yield started, screen
+
+    def run(self, *words: str, program: str = "inv", within: float = 100.0) -> Ran:
         """Type a command and wait for its end."""
-        started = self.start(*words, program=program)
-        out, err = started.communicate(timeout=100)
+        with self.start(*words, program=program) as started:
+            try:
+                out, err = started.communicate(timeout=within)
+            except subprocess.TimeoutExpired:
+                started.terminate()
+                raise
         return Ran(started.returncode, out, err)
 
-    def ok(self, *words: str) -> str:
+    def typed(
+        self, *words: str, sent: bytes = b""
+    ) -> subprocess.CompletedProcess[bytes]:
+        """How a command ends that reads what is sent to it, byte for byte."""
+        return subprocess.run(
+            ["inv", *words],
+            cwd=ROOT,
+            env=self.environment,
+            input=sent,
+            capture_output=True,
+            timeout=100,
+            check=False,
+        )
+
+    def ok(self, *words: str, within: float = 100.0) -> str:
         """What a command that succeeds prints."""
-        ran = self.run(*words)
+        ran = self.run(*words, within=within)
         assert ran.status == 0, ran
         return ran.out
 

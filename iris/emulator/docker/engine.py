@@ -10,7 +10,14 @@ import msgspec
 from iris.emulator.docker.pulls import ADDRESS, registry_names
 from iris.emulator.machines import Vm
 from iris.images.engine import Engine, Said
-from iris.images.vm import LABEL, SHARED, VM_IMAGE, containers_of
+from iris.images.vm import (
+    CHANGE_DEADLINE,
+    LABEL,
+    SHARED,
+    VM_IMAGE,
+    containers_of,
+    remove_container,
+)
 
 # What an engine inside needs, and no more: SYS_RESOURCE is not to be had everywhere.
 CAPABILITIES = (
@@ -48,11 +55,11 @@ class Containers:
         """Make it, unless it is there."""
         if self.pid(place.container) is None:
             about = f"VM {vm.name} cannot be made"
-            self._engine.run(*_creation(vm, place), about=about)
+            self._change(*_creation(vm, place), about=about)
 
     def start(self, container: str) -> None:
         """Return once it runs."""
-        self._engine.run("start", container, about=f"VM {container} does not start")
+        self._change("start", container, about=f"VM {container} does not start")
 
     def pid(self, container: str) -> int | None:
         """Its first process; 0 where it does not run, None where there is none."""
@@ -65,7 +72,7 @@ class Containers:
 
     def remove(self, container: str) -> None:
         """It goes, with what its engine kept."""
-        self._look("rm", "--force", "--volumes", container)
+        remove_container(self._engine, container)
 
     def execute(self, container: str, *words: str) -> Said:
         """What a command inside says."""
@@ -79,6 +86,9 @@ class Containers:
     def of(self, folder: str) -> list[str]:
         """All of an emulator."""
         return containers_of(self._engine, folder)
+
+    def _change(self, *words: str, about: str) -> None:
+        self._engine.run(*words, about=about, deadline=CHANGE_DEADLINE)
 
     def _look(self, *words: str) -> Said:
         return self._engine.try_(*words)

@@ -19,7 +19,8 @@ metadata() {
 }
 
 # A VM that is a container has fewer rights than one that is a machine: what a container
-# of its own asks for beyond them (--privileged, --ulimit) is left out, and nothing else.
+# of its own asks for beyond them (--privileged, --ulimit) is left out, and nothing else;
+# as it starts, and for each command in it (exec).
 write_runtime() {
     local bounds place name words=""
     bounds=$((16#$(sed -n 's/^CapBnd:\s*//p' /proc/self/status)))
@@ -35,7 +36,10 @@ write_runtime() {
 #!/bin/bash
 for ((i = 1; i < \$#; i++)); do
     next=\$((i + 1))
-    [ "\${!i}" = --bundle ] && sed -i '$words' "\${!next}/config.json"
+    case "\${!i}" in
+    --bundle) sed -i '$words' "\${!next}/config.json" ;;
+    --process) sed -i '$words' "\${!next}" ;;
+    esac
 done
 exec runc "\$@"
 EOS
@@ -49,9 +53,14 @@ ip address replace 169.254.169.254/32 dev lo
 rm -f /var/run/docker.pid /run/docker/containerd/containerd.pid
 read -ra registries <<<"${IRIS_VM_REGISTRIES:-}"
 write_runtime /usr/local/sbin/iris-runc
-dockerd "${registries[@]/#/--insecure-registry=}" \
-    --add-runtime iris=/usr/local/sbin/iris-runc --default-runtime iris \
-    >/var/log/docker.log 2>&1 &
+keep_engine() {
+    while :; do # as systemd does, with the pause of Debian's docker.service
+        dockerd "${registries[@]/#/--insecure-registry=}" \
+            --add-runtime iris=/usr/local/sbin/iris-runc --default-runtime iris
+        sleep 2
+    done >>/var/log/docker.log 2>&1
+}
+keep_engine &
 
 # -- SSH, for the accounts that the metadata names
 mkdir -p /run/sshd

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import json
+import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -9,10 +11,12 @@ from pathlib import Path
 import paramiko
 import pytest
 
+from iris.emulator.dial import TIMEOUT
 from iris.emulator.machines import Vm
 from iris.emulator.process.driver import ProcessDriver
 from iris.emulator.process.metadata import PORT
 from tests.support.eventually import eventually
+from tests.support.http_server import HttpServer, Said
 
 Boot = Callable[..., Vm]
 WITHIN = 20.0  # seconds for anything on the wire
@@ -177,3 +181,26 @@ def test_the_dialler_asks_nobody_beyond_this_machine() -> None:
 
     assert said.returncode == 1
     assert b"not of this machine" in said.stderr
+
+
+def test_the_dialler_does_not_outlive_whoever_wanted_it() -> None:
+    with socket.socket() as busy, socket.socket() as first, socket.socket() as second:
+        busy.bind(("127.0.0.1", 0))
+        busy.listen(0)  # one more waits in line, the next is not answered
+        address, port = busy.getsockname()
+        for each in (first, second):
+            each.setblocking(False)
+            each.connect_ex((address, port))
+        way = json.dumps({"address": address, "port": port}).encode()
+        with HttpServer(lambda asked: Said(body=way)) as emulator:
+            words = [sys.executable, "-m", "iris.emulator.dial", f"{emulator.url}/"]
+            with subprocess.Popen(
+                [*words, address, str(port)],
+                stdin=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+            ) as dialler:
+                eventually(lambda: emulator.asked, WITHIN)
+                assert dialler.stdin
+                dialler.stdin.close()
+
+                assert dialler.wait(TIMEOUT / 2) == 1
