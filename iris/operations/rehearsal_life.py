@@ -67,6 +67,7 @@ def rehearse(wanted: Wanted, say: Say, clock: Clock | None = None) -> Report:
     clock = clock or RealClock()
     file = _file_of(wanted)
     rehearsed.require_vms(wanted.circumstances.vms)
+    rehearsed.end_abandoned(say)
     began = clock.now()
     with Interrupts() as interrupts, rehearsal_home.private_home() as home:
         life = Life(file, home, say, clock, until=began + wanted.wait)

@@ -11,6 +11,7 @@ from iris.errors import UsageError
 from iris.operations import rehearsal_faults, rehearsing
 from iris.operations.rehearsed import (
     Circumstances,
+    end_abandoned,
     forget_rehearsals,
     places,
     start_emulator,
@@ -67,7 +68,7 @@ def stop(say: Say) -> bool:
     """End the emulator, all in it, and the records of what was rehearsed in it."""
     is_ended = rehearsing.stop(say)
     forget_rehearsals(say)
-    return is_ended
+    return end_abandoned(say) > 0 or is_ended
 
 
 def plan_stop() -> tuple[str, ...]:

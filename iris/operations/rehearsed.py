@@ -22,7 +22,7 @@ from iris.errors import Conflict, IrisError, UsageError
 from iris.images.engine import Engine
 from iris.images.registry import LocalRegistry
 from iris.images.vm import ensure_vm_image
-from iris.operations import rehearsal_faults, rehearsing
+from iris.operations import rehearsal_faults, rehearsal_home, rehearsing
 from iris.operations.rehearsing import VMS, Emulator, Say, Wanted
 from iris.session import Session, open_session
 
@@ -137,6 +137,21 @@ def close_tunnel(cluster: str) -> None:
 
     with suppress(IrisError):
         Tunnel(records.record_folder(cluster), RealClock()).stop()
+
+
+def end_abandoned(say: Say) -> int:
+    """End all that rehearsals which were killed have left; how many that were."""
+
+    def end() -> None:
+        for record in records.list_records():
+            close_tunnel(record.cluster)
+        rehearsing.stop(lambda _: None)
+
+    count = rehearsal_home.end_abandoned(end)
+    if count:
+        noun = "a rehearsal that was" if count == 1 else f"{count} rehearsals that were"
+        say(f"ended all that {noun} killed had left")
+    return count
 
 
 def _push_images(session: Session, emulator: Emulator, say: Say) -> None:

@@ -103,6 +103,30 @@ def test_a_rehearsal_whose_window_is_closed_leaves_nothing(terminal):
     assert_nothing_is_left(terminal)
 
 
+@pytest.mark.parametrize("ended_by", ["rehearse.stop", "rehearse"])
+def test_what_a_rehearsal_that_was_killed_has_left_is_ended(
+    terminal, ended_by, tmp_path
+):
+    killed = terminal.start("rehearse", "--config", "eu-west4.yaml")
+    eventually(lambda: emulators(terminal), within=30.0)
+    other = terminal.start("rehearse", "--config", "eu-west4.yaml")
+    eventually(lambda: len(emulators(terminal)) == 2, within=30.0)
+    other.send_signal(signal.SIGINT)  # one that lives is left alone, and ends itself
+    other.communicate(timeout=60)
+    assert len(emulators(terminal)) == 1
+
+    killed.kill()
+    killed.communicate(timeout=60)
+    words = [ended_by]
+    if ended_by == "rehearse":
+        words += ["--config", "eu-west4.yaml", "--wait-timeout", "1s"]
+        words += ["--html", str(tmp_path / "page.html")]
+    ended = terminal.run(*words)
+
+    assert "ended all that a rehearsal that was killed had left" in ended.err
+    assert_nothing_is_left(terminal)
+
+
 def emulators(terminal):
     """Processes that are one, whether it answers or not."""
     found = processes_in(terminal.folder)
