@@ -161,7 +161,10 @@ class Link:
         if answer.status < 300 and OURS in answer.headers:
             return answer
         with closing(answer):
-            refused = _error_of(url + request.path, answer)
+            try:
+                refused = _error_of(url + request.path, answer)
+            except HTTPError as error:  # cut in the middle of its words
+                raise Away(_unreachable(url, error)) from error
             if answer.status in _AWAY or isinstance(refused, Unreachable):
                 self._url = ""  # somebody else may listen where it was
                 raise Away(refused, _retry_after(answer))

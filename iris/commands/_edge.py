@@ -122,9 +122,6 @@ class _Flag(Argument):
             raise Exit(words, code=2) from None
 
 
-GONE = (errno.EPIPE, errno.EIO)  # whoever read us has enough; the terminal is closed
-
-
 class _Edge:
     """Turns what a command raises into a line and an exit status."""
 
@@ -146,16 +143,31 @@ def _flushed(error: BaseException | None) -> BaseException | None:
     try:
         sys.stdout.flush()
     except OSError as broken:
-        if not _is_of_nobody_listening(broken):
+        if broken.errno not in (errno.EPIPE, errno.EIO):
             raise
         # the interpreter must not complain either
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return error or broken
+        return error or BrokenPipeError(errno.EPIPE, "nobody reads us")
     return error
 
 
 def _is_of_nobody_listening(error: BaseException | None) -> bool:
-    return isinstance(error, OSError) and error.errno in GONE
+    """Whoever read us has enough; or the terminal is closed, and no disk is broken."""
+    if not isinstance(error, OSError):
+        return False
+    is_of_terminal = error.errno == errno.EIO and any(map(_is_gone, range(3)))
+    return error.errno == errno.EPIPE or is_of_terminal
+
+
+def _is_gone(file: int) -> bool:
+    """Is it a terminal that was closed?"""
+    import termios
+
+    try:
+        termios.tcgetattr(file)
+    except termios.error as error:
+        return bool(error.args[0] == errno.EIO)
+    return False
 
 
 def _refuse(error: BaseException) -> None:

@@ -172,10 +172,10 @@ class State(Kernel):
         `settle` is called in between: what happens until it returns is in the answer,
         and nudges nobody.
         """
-        with self._change() as change:
-            hear(change, heartbeat)
-            self.answered.add(heartbeat.worker_uid)
         try:
+            with self._change() as change:
+                hear(change, heartbeat)
+                self.answered.add(heartbeat.worker_uid)
             settle()
         finally:
             with self._lock:

@@ -233,6 +233,8 @@ def _end_strays(clock: Clock) -> None:
     for stray in running_with(words):
         processes.send(stray.pid, signal.SIGTERM)
     while strays := running_with(words):
+        if clock.now() > until + GONE_WITHIN:
+            raise FellShort(f"an emulator that was killed lives on: {strays[0].pid}")
         for stray in strays if clock.now() > until else ():
             processes.send(stray.pid)
         clock.wait(_NEVER, LOOK)

@@ -121,33 +121,47 @@ def sum_by_day(
 
     What went on when the end of its slice was asked for (0: not yet) counts up to that.
     """
-    days: defaultdict[DayKey, list[Work]] = defaultdict(list)
+    days: dict[DayKey, _Day] = {}
     for each in work:
         end = end_of_slice(each.slice_name) or each.ended_at
-        for part in _by_day(replace(each, ended_at=min(each.ended_at, end))):
-            days[key_of(part)] = [_together([*days[key_of(part)], part])]
-    return tuple(total for (total,) in days.values())
+        began_at, ended_at = each.began_at, min(each.ended_at, end)
+        while began_at < ended_at:
+            day = day_of(began_at)
+            until = min(ended_at, (day + 1) * DAY)
+            key = each.slice_name, each.user, day
+            if key not in days:
+                days[key] = _Day(began_at, until)
+            days[key].take(each, began_at, until)
+            began_at = until
+    return tuple(day.total(name, user) for (name, user, _), day in days.items())
 
 
-def _by_day(work: Work) -> Iterator[Work]:
-    began_at = work.began_at
-    while began_at < work.ended_at:
-        until = min(work.ended_at, (day_of(began_at) + 1) * DAY)
-        yield replace(work, began_at=began_at, ended_at=until, job="", job_uid="")
-        began_at = until
+class _Day:
+    """What one user held of one slice on one day; there may be a million attempts."""
 
+    __slots__ = ("began_at", "chip_seconds", "cpu_seconds", "ended_at")
 
-def _together(parts: Sequence[Work]) -> Work:
-    began_at = min(part.began_at for part in parts)
-    ended_at = max(part.ended_at for part in parts)
-    shares = [(p.ended_at - p.began_at) / (ended_at - began_at) for p in parts]
-    return replace(
-        parts[0],
-        chips=sum(p.chips * share for p, share in zip(parts, shares, strict=True)),
-        cpus=sum(p.cpus * share for p, share in zip(parts, shares, strict=True)),
-        began_at=began_at,
-        ended_at=ended_at,
-    )
+    def __init__(self, began_at: float, ended_at: float) -> None:
+        self.chip_seconds = self.cpu_seconds = 0.0
+        self.began_at, self.ended_at = began_at, ended_at
+
+    def take(self, work: Work, began_at: float, ended_at: float) -> None:
+        seconds = ended_at - began_at
+        self.chip_seconds += work.chips * seconds
+        self.cpu_seconds += work.cpus * seconds
+        self.began_at = min(self.began_at, began_at)
+        self.ended_at = max(self.ended_at, ended_at)
+
+    def total(self, slice_name: str, user: str) -> Work:
+        seconds = self.ended_at - self.began_at
+        return Work(
+            user=user,
+            slice_name=slice_name,
+            chips=self.chip_seconds / seconds,
+            cpus=self.cpu_seconds / seconds,
+            began_at=self.began_at,
+            ended_at=self.ended_at,
+        )
 
 
 class _Sum:

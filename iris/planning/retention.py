@@ -14,6 +14,7 @@ from iris.domain.retention import WhyGone
 _T = TypeVar("_T")
 
 MOST_AT_ONCE = 200  # of each kind in one turn
+MOST_TASKS = 50_000  # after which no further job goes in it: what they held is summed
 SMALL = 4096  # bytes; to delete less frees nothing on most file systems
 BUNDLE_REST = 3600.0  # seconds; who has just asked for a bundle is about to submit
 LOOK_AGAIN = 10.0  # seconds
@@ -88,7 +89,8 @@ def plan_retention(past: Past, bounds: RetentionBounds, now: float) -> Retention
     used = past.live_bundles | {job.bundle for job in kept}
     bundles = tuple(_first(_unused(past, used, now)))
     counts = (len(each) for each in (forget, logs.going, outputs.going, bundles))
-    pause = GO_ON if MOST_AT_ONCE in counts else LOOK_AGAIN
+    is_more = MOST_AT_ONCE in counts or sum(j.tasks for j in forget) >= MOST_TASKS
+    pause = GO_ON if is_more else LOOK_AGAIN
     return RetentionPlan(
         forget=forget,
         because=_because(forget, bounds, now),
@@ -127,13 +129,13 @@ class _Going:
 
 def _surplus(past: Past, bounds: RetentionBounds, now: float) -> Iterator[EndedJob]:
     """Jobs that are too old, or too many."""
-    surplus = len(past.ended) - bounds.jobs
+    surplus, tasks = len(past.ended) - bounds.jobs, 0
     for job in past.ended:
         is_old = now - job.ended_at > bounds.jobs_for
-        if surplus <= 0 and not is_old:
+        if tasks >= MOST_TASKS or (surplus <= 0 and not is_old):
             return
         if job.uid not in past.needed and job.parent not in past.live:
-            surplus -= 1
+            surplus, tasks = surplus - 1, tasks + job.tasks
             yield job
 
 

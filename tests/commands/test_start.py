@@ -1,10 +1,13 @@
-"""What each start of the command line reads and copies: as little as it can."""
+"""What each start of the command line reads and copies, and how it ends."""
 
 from __future__ import annotations
 
 import copy
+import errno
 import importlib
 import inspect
+
+import pytest
 
 import tasks
 
@@ -43,3 +46,10 @@ def test_a_start_copies_no_command_and_a_copied_flag_has_a_value_of_its_own():
 
     assert twin["job.run"] is NAMESPACE["job.run"]
     assert (environment.value, other.value) == ([], ["A=1"])
+
+
+def test_a_broken_disk_is_not_taken_for_a_terminal_that_was_closed():
+    from iris.commands._edge import _Edge
+
+    with pytest.raises(OSError, match="Input/output error"), _Edge():
+        raise OSError(errno.EIO, "Input/output error", "train.py")

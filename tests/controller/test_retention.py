@@ -209,6 +209,19 @@ def test_what_forgotten_jobs_held_stays_their_users(desk: Desk):
     assert desk.ask("GET", "/v1/costs?within=60").json["users"] == []
 
 
+def test_the_oldest_go_beside_live_ones_that_do_not_refer_to_them(desk: Desk):
+    parent = desk.submit(name="parent")
+    olds = [end(desk, f"old-{n}") for n in range(3)]
+    desk.ask("POST", "/v1/jobs/parent:cancel")
+    desk.submit(name="unrelated")
+
+    settle(desk, retention(desk, jobs=1))
+
+    asked = [desk.ask("GET", f"/v1/jobs/{job.uid}").status_code for job in olds]
+    assert asked == [404, 404, 404]
+    assert desk.ask("GET", f"/v1/jobs/{parent.uid}").status_code == 200
+
+
 def test_where_a_live_job_needs_one_of_them_by_now_none_is_forgotten(desk: Desk):
     names = ("first", "other")
     uids = [desk.submit(name=name).uid for name in names]

@@ -14,6 +14,7 @@ from iris.planning.retention import (
     GO_ON,
     LOOK_AGAIN,
     MOST_AT_ONCE,
+    MOST_TASKS,
     EndedJob,
     Past,
     Removal,
@@ -53,6 +54,13 @@ def test_within_the_bounds_nothing_goes():
     plan = plan_retention(a_past(*ended(10), log_bytes={"j0": GB}), BOUNDS, NOW)
 
     assert plan == type(plan)(next_at=NOW + LOOK_AGAIN)
+
+
+def test_jobs_of_many_tasks_go_one_at_a_time():
+    plan = plan_retention(a_past(*ended(12, tasks=MOST_TASKS)), BOUNDS, NOW)
+
+    assert [job.uid for job in plan.forget] == ["j0"]
+    assert plan.next_at == NOW + GO_ON
 
 
 def test_of_too_many_jobs_those_go_that_ended_first():

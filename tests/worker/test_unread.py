@@ -53,6 +53,26 @@ def test_it_is_full_above_its_bound_until_what_is_on_disk_is_read(tmp_path: Path
     assert not unread.is_full
 
 
+def test_what_passes_through_does_not_fill_it(tmp_path: Path):
+    unread, went_in, came_out = Unread(tmp_path, most=3 * PIECE), b"", b""
+    unread.add(bytes(MOST_IN_MEMORY))
+    for fill in (b"a" * PIECE, b"b" * (PIECE // 2)):
+        unread.add(fill)  # on disk, as all that follows
+        went_in += fill
+    unread.drop(MOST_IN_MEMORY)
+
+    for turn in range(100):
+        piece = bytes([turn]) * PIECE
+        unread.add(piece)
+        went_in += piece
+        first = unread.first(PIECE)
+        unread.drop(len(first))
+        came_out += first
+        assert not unread.is_full
+
+    assert came_out + read_all(unread) == went_in
+
+
 def test_a_full_disk_loses_nothing(tmp_path: Path):
     pieces = [bytes([turn]) * (1 << 20) for turn in range(14)]
 

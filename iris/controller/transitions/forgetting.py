@@ -26,8 +26,8 @@ def forget(
 
     All of them or none: where a live job refers to one by now, the next plan knows it.
     """
-    needed = needed_by_live(change.tables) | change.tables.jobs.keys()
-    if any({job.uid, job.parent} & needed for job in jobs):
+    needed, live = needed_by_live(change.tables), change.tables.jobs.keys()
+    if any(job.uid in needed or {job.uid, job.parent} & live for job in jobs):
         return False
     for job in jobs:
         change.drop("jobs", job.uid)
@@ -49,7 +49,7 @@ def needed_by_live(tables: Tables) -> frozenset[str]:
     for job in tables.jobs.values():
         needed.update(first.uid for first in job.spec.after)
         needed.add(job.parent)
-    return frozenset(needed)
+    return frozenset(needed - {""})
 
 
 def no_such_job(tables: Tables, name: str) -> NotThere:

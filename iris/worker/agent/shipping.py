@@ -14,7 +14,7 @@ from collections.abc import Callable
 import msgspec
 
 from iris.domain.protocol import LogBatch, LogBatchAnswer, LogChunk
-from iris.errors import Conflict, IrisError, UsageError
+from iris.errors import Conflict, IrisError, StoreFailed, UsageError
 from iris.worker.agent.link import Link
 from iris.worker.agent.patience import AWAY, Patience
 from iris.worker.folders import VmFolder
@@ -178,8 +178,9 @@ class Shipper:
         uid = chunk.attempt_uid
         have = answer.have.get(uid, chunk.offset)
         if have == chunk.offset:
-            because = answer.refused.get(uid, "the controller takes nothing of it")
-            self._hold(uid, Conflict(because))
+            refused = answer.refused.get(uid)  # its disk, as a rule
+            because = "the controller takes nothing of it"
+            self._hold(uid, StoreFailed(refused) if refused else Conflict(because))
             return False
         self.rewind(uid, have)
         if output := self._outputs.get(uid):

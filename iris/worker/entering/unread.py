@@ -22,8 +22,8 @@ class Unread:
         self._folder = folder
         self._most = most
         self._first = bytearray()
-        self._file = -1  # what comes behind that; it has no name
-        self._begin = self._end = 0  # of what is in the file
+        self._file = -1  # what comes behind that, round and round; it has no name
+        self._begin = self._end = 0  # of what is in it, as if it were endless
         self._last = bytearray()  # what comes behind the file
 
     def __bool__(self) -> bool:
@@ -32,7 +32,7 @@ class Unread:
     @property
     def is_full(self) -> bool:
         """Should nothing be added for the moment?"""
-        return self._end >= self._most or bool(self._last)
+        return self._end - self._begin >= self._most or bool(self._last)
 
     def add(self, content: bytes) -> None:
         """Put more at its end."""
@@ -51,8 +51,9 @@ class Unread:
         """So much of that was read."""
         del self._first[:count]
         if not self._first and self._begin < self._end:
-            most = min(PIECE, self._end - self._begin)
-            self._first += os.pread(self._file, most, self._begin)
+            at = self._begin % self._most
+            most = min(PIECE, self._end - self._begin, self._most - at)
+            self._first += os.pread(self._file, most, at)
             self._begin += len(self._first)
         if self._begin == self._end:
             self._empty_file()
@@ -72,15 +73,17 @@ class Unread:
             self._file = -1
 
     def _is_written(self, content: bytes) -> bool:
-        """False where the disk has no room."""
+        """False where the disk, or the bound, has no room."""
         left = memoryview(content)
+        if self._end - self._begin + len(left) > self._most:
+            return False
         try:
             if self._file < 0:
                 self._file, name = tempfile.mkstemp(dir=self._folder)
                 os.unlink(name)
             while left:
-                at = self._end + len(content) - len(left)
-                left = left[os.pwrite(self._file, left, at) :]
+                at = (self._end + len(content) - len(left)) % self._most
+                left = left[os.pwrite(self._file, left[: self._most - at], at) :]
         except OSError:
             return False
         self._end += len(content)
