@@ -5,6 +5,8 @@ from __future__ import annotations
 import copy
 import errno
 import functools
+import inspect
+import io
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -61,9 +63,16 @@ def command(
 class _Command(Task[Any]):
     """A task whose flags refuse what they cannot read, instead of failing on it."""
 
+    _signature: inspect.Signature | None = None
+
     def __deepcopy__(self, memo: Any) -> _Command:
         """Invoke copies every command at each start, and changes none."""
         return self
+
+    def argspec(self, body: Callable[..., Any]) -> inspect.Signature:
+        if self._signature is None:  # it is asked for twice at each start
+            self._signature = super().argspec(body)
+        return self._signature
 
     def arg_opts(
         self, name: str, default: Any, taken_names: set[str]
@@ -87,24 +96,13 @@ class _Command(Task[Any]):
         for place, argument in enumerate(words[1:], 1):  # may be left out, and was
             if "| None" in str(types.get(argument.name or "")):
                 argument.positional = _bare_words(self.name, arguments) > place
-        return [_Flag.like(argument) for argument in arguments]
+        for argument in arguments:
+            argument.__class__ = _Flag  # Invoke makes them, of its own class alone
+        return arguments
 
 
 class _Flag(Argument):
     """A flag that says what it expected."""
-
-    @classmethod
-    def like(cls, other: Argument) -> _Flag:
-        return cls(
-            names=other.names,
-            kind=other.kind,
-            default=other.default,
-            help=other.help,
-            positional=other.positional,
-            optional=other.optional,
-            incrementable=other.incrementable,
-            attr_name=other.attr_name,
-        )
 
     def __deepcopy__(self, memo: Any) -> _Flag:
         """Invoke copies every flag of every command at each start; ours are small."""
@@ -126,7 +124,9 @@ class _Edge:
     """Turns what a command raises into a line and an exit status."""
 
     def __enter__(self) -> None:
-        return None
+        if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.errors == "strict":
+            # a terminal, or a file, that does not take every letter
+            sys.stdout.reconfigure(errors="backslashreplace")
 
     def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
         error = _flushed(error)
@@ -171,8 +171,10 @@ def _is_gone(file: int) -> bool:
 
 
 def _refuse(error: BaseException) -> None:
-    from iris.errors import IrisError
+    from iris.errors import IrisError, UsageError
 
+    if isinstance(error, UnicodeEncodeError):  # of words that were typed, as a rule
+        error = UsageError(f"expected UTF-8 text, got {error.object[:80]!a}")
     if isinstance(error, IrisError):
         tell(f"iris: {error.message}")
         if error.hint:

@@ -100,7 +100,7 @@ def run(
     setup: str = "",
     setup_timeout: str = "",
     same_name: str = "",
-    client_id: str = "",
+    client_id: str | None = None,
     file: str = "",
     each: str = "",
     keep_on_failure: str = "",

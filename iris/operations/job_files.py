@@ -16,6 +16,7 @@ from iris.config.words import ABOVE_ZERO, IMAGE, LINE, NOT_NEGATIVE, ZONE, Flag
 from iris.domain.jobs import STOP_SIGNALS, Band, Capacity, SameName
 from iris.errors import BadClusterFile, UsageError
 from iris.operations.job_words import (
+    CLIENT_ID,
     GRACE_TIME,
     HOLD_TIME,
     RUN_TIME,
@@ -30,7 +31,6 @@ JOB_NAME = Text(
     r"[a-z0-9][-a-z0-9_.]{0,62}", "at most 63 of a-z, 0-9, -, _ and ., no sign first"
 )
 VARIABLE = Text(r"[A-Za-z_][A-Za-z0-9_]*", "names of letters, digits and _")
-CLIENT_ID = Text(r"[\x21-\x7e]{1,128}", "1 to 128 visible ASCII characters")
 STOP_SIGNAL = Text("|".join(STOP_SIGNALS), f"one of {', '.join(STOP_SIGNALS)}")
 VALUE = Text(r"[^\x00]*", "text (a number, true or false in quotes)")
 

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from iris.client import Client
 from iris.domain.views import JobView, LogLine
-from iris.errors import UsageError
+from iris.errors import NotThere, UsageError
 from iris.probes._since import seconds_of
 from iris.session import LOOK, Session
 
@@ -33,6 +33,8 @@ class Wanted(msgspec.Struct, frozen=True):
 def require_sound(wanted: Wanted) -> None:
     """Before anybody is asked. Raises UsageError."""
     _pattern(wanted.grep)
+    if wanted.attempt is not None and wanted.attempt < 0:
+        raise UsageError(f"--attempt: expected 0 or more, got {wanted.attempt}")
     if wanted.since:
         seconds_of(wanted.since)
 
@@ -40,6 +42,7 @@ def require_sound(wanted: Wanted) -> None:
 def read(session: Session, job: JobView, wanted: Wanted) -> Iterator[LogLine]:
     """The output as far as it is there."""
     with session.controller(LOOK) as client:
+        _require_attempt(client, job, wanted)
         yield from _picked(_so_far(client, job, wanted), wanted)
 
 
@@ -50,6 +53,20 @@ def follow(session: Session, job: JobView, wanted: Wanted) -> Iterator[LogLine]:
         pieces = client.follow_log(job.uid, cursor, wanted.task)
         ours = (p for p in pieces if wanted.attempt in (None, p.attempt))
         yield from _picked(ours, wanted)
+
+
+def _require_attempt(client: Client, job: JobView, wanted: Wanted) -> None:
+    """Of one task it is known which there are. Raises NotThere."""
+    task = 0 if job.spec.tasks == 1 else wanted.task
+    if wanted.attempt is None or task is None:
+        return
+    count = len(client.attempts(job.uid, task))
+    if wanted.attempt >= count:
+        had = f"attempts 0 to {count - 1}" if count else "no attempt"
+        raise NotThere(
+            f"task {task} of job {job.name} has had {had}",
+            hint=f"`inv job.status {job.name}` shows them.",
+        )
 
 
 def _so_far(client: Client, job: JobView, wanted: Wanted) -> Iterator[LogLine]:

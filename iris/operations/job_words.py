@@ -11,7 +11,7 @@ from typing import TypeVar
 import msgspec
 from msgspec.structs import replace
 
-from iris.config.kinds import Refused
+from iris.config.kinds import Refused, Text
 from iris.config.measures import Duration, Size
 from iris.domain.accelerators import find_accelerator
 from iris.domain.jobs import (
@@ -47,6 +47,7 @@ STAY_TIME = Duration(most=LONGEST_STAY)
 SETUP_TIME = Duration(SHORTEST_SETUP, LONGEST_SETUP)
 PLAIN_CPUS = 1.0  # what a task without a TPU gets where nothing is said
 LONGEST_NAME = 40  # letters; a number may follow
+CLIENT_ID = Text(r"[\x21-\x7e]{1,128}", "1 to 128 visible ASCII characters")
 
 
 class Wanted(msgspec.Struct, frozen=True):
@@ -86,6 +87,7 @@ class Wanted(msgspec.Struct, frozen=True):
 def wanted_by(flags: Mapping[str, object], command: tuple[str, ...]) -> Wanted:
     """The flags of `job.run` by name, those that are the command line's left out."""
     said = {name: flags[name] for name in Wanted.__struct_fields__ if name in flags}
+    said["client_id"] = _client_id(flags.get("client_id"))
     is_told = flags["bundle"] is False  # the flag cannot say yes
     return convert(
         said | {"command": command, "bundle": False if is_told else None}, Wanted
@@ -258,6 +260,17 @@ def _measure(flag: str, kind: Duration | Size, words: str) -> float:
         return kind.read(words)
     except Refused as error:
         raise UsageError(f"{flag}: expected {kind.expected}, got {words!r}") from error
+
+
+def _client_id(words: object) -> str:
+    """An empty one is a mistake, as of a variable that is not set: it would be none."""
+    if words is None:
+        return ""
+    try:
+        return CLIENT_ID.read(words)
+    except Refused as error:
+        words = f"--client-id: expected {CLIENT_ID.expected}, got {words!r}"
+        raise UsageError(words) from error
 
 
 def _variable(words: str) -> tuple[str, str]:

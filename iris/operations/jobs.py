@@ -89,13 +89,17 @@ def list_jobs(session: Session, state: str | None, limit: int) -> tuple[JobView,
 
 
 def report(session: Session, job: str) -> JobReport:
-    """A job, its tasks, and the attempts of its first task that did not succeed."""
+    """A job, its tasks, and the attempts of the one that tells most.
+
+    That is the task whose failure made the job fail, or the first one with a reason.
+    """
     with session.controller(LOOK) as client:
         view = _find(client, job)
         tasks = client.tasks(view.uid, MOST_TASKS_SHOWN)
-        telling = next((t for t in tasks if t.because), None)
-        telling = telling or next(iter(tasks), None)
-        attempts = client.attempts(view.uid, telling.index) if telling else ()
+        telling = view.blamed_task
+        if telling < 0:
+            telling = next((t.index for t in tasks if t.because), 0)
+        attempts = client.attempts(view.uid, telling)
         return JobReport(view, tasks, attempts)
 
 

@@ -34,3 +34,50 @@ def test_what_tasks_left_and_printed_is_brought_as_asked(running):
     assert sorted(picked.splitlines()) == ["task 0 | said", "task 1 | said"]
     assert late == "said\n"
     assert "--grep: 'a(' is no regular expression" in mistyped
+
+
+def test_a_status_shows_the_attempts_of_the_task_that_failed_the_job(running):
+    words = ("--no-bundle", "--name", "odd", "--tasks", "3", "--max-retries", "0")
+    script = "test $IRIS_TASK_INDEX != 2"
+    running.ok("job.run", *words, "--", "sh", "-c", script)
+    running.run("job.wait", "odd")
+
+    status = json.loads(running.ok("job.status", "odd", "--json"))
+    never = running.refused(
+        "job.logs", "odd", "--task", "2", "--attempt", "5", status=1
+    )
+    less = running.refused("job.logs", "odd", "--attempt", "-1", status=2)
+
+    assert [each["task"] for each in status["attempts"]] == [2]
+    assert "task 2 of job odd has had attempts 0 to 0" in never
+    assert "--attempt: expected 0 or more, got -1" in less
+
+
+def test_words_that_are_no_text_are_refused_in_one_line(running):
+    odd = "a\udcffb"  # a byte that is no UTF-8, as it was typed
+
+    for words in (
+        ("job.run", "--no-bundle", "--", odd),
+        ("job.run", "--no-bundle", "--env", f"X={odd}", "--", "true"),
+        ("job.status", odd),
+        ("job.run", "--no-bundle", "--dry-run", "--json", "--", odd),
+    ):
+        said = running.refused(*words, status=2)
+        assert said == "iris: expected UTF-8 text, got 'a\\udcffb'\n"
+    for client_id in ("", "abc 1"):
+        said = running.refused(
+            *("job.run", "--no-bundle", "--client-id", client_id, "--", "true"),
+            status=2,
+        )
+        assert "--client-id: expected 1 to 128 visible ASCII characters, got" in said
+
+
+def test_a_terminal_that_takes_no_such_letters_gets_others(running):
+    running.ok("job.run", "--no-bundle", "--name", "snow", "--", "echo", "☃")
+    running.environment["PYTHONIOENCODING"] = "ascii"
+    try:
+        said = running.ok("job.status", "snow")
+    finally:
+        del running.environment["PYTHONIOENCODING"]
+
+    assert "\\u2603" in said
