@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tests.emulator.conftest import PROJECT, ZONE, Cloud
 from tests.emulator.test_compute import BODY, insert
+from tests.support.eventually import eventually
 
 REGION = ZONE.rpartition("-")[0]
 
@@ -39,6 +40,8 @@ def test_a_quota_frees_when_a_vm_goes_or_stops(cloud: Cloud):
     refused(cloud)
 
     cloud.ask("POST", f"{cloud.zone}/instances/vm-1/stop")
+    vm = f"{cloud.zone}/instances/vm-1"
+    eventually(lambda: cloud.ask("GET", vm).json()["status"] == "TERMINATED")
 
     insert(cloud, name="vm-2")
 
