@@ -75,7 +75,7 @@ class Kernel:
         restored = journal.load()
         self._seq = restored.seq
         self._tables = Tables(groups, restored)
-        self.answered: set[str] = set()  # uids of workers whose answer is being made
+        self.answering: set[str] = set()  # uids of workers whose answer is being made
         self._kept_line: _Line | None = None
         self._recent: deque[Event] = deque(maxlen=MOST_RECENT)
         self._recent_after = restored.seq  # newer ones than this are all in it

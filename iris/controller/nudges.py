@@ -24,7 +24,7 @@ class Nudger:
         if not changed.workers:
             return
         with self._state.reading() as tables:
-            concerned = changed.workers - self._state.answered
+            concerned = changed.workers - self._state.answering
             workers = [tables.workers.get(uid) for uid in concerned]
         for worker in workers:
             if worker is not None and worker.nudge_port:

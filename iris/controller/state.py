@@ -175,11 +175,11 @@ class State(Kernel):
         try:
             with self._change() as change:
                 hear(change, heartbeat)
-                self.answered.add(heartbeat.worker_uid)
+                self.answering.add(heartbeat.worker_uid)
             settle()
         finally:
             with self._lock:
-                self.answered.discard(heartbeat.worker_uid)
+                self.answering.discard(heartbeat.worker_uid)
         with self.reading():
             if heartbeat.worker_uid not in self._tables.workers:
                 raise NotThere(f"worker {heartbeat.worker_uid} is gone")

@@ -189,7 +189,7 @@ class Store:
         database.execute("BEGIN IMMEDIATE")
         with database:
             for batch in batches:  # they become more while the first is written
-                self._write(database, batch)
+                _write_batch(database, batch)
                 if len(batches) < _MOST_BATCHES:
                     batches += self._take_riders(batch.seq)
             added = sum(len(batch.events) for batch in batches)
@@ -206,12 +206,6 @@ class Store:
         with self._asked:
             rider = self._take_after(seq)
         return [rider] if rider is not None else []
-
-    def _write(self, database: sqlite3.Connection, batch: _Pending) -> None:
-        for table, entities in batch.rows.items():
-            _write(database, table, entities)
-        if batch.events:
-            database.executemany(PUT_EVENT, map(event_values, batch.events))
 
     def _prune(self, database: sqlite3.Connection, count: int, added: int) -> int:
         surplus = min(count - self._keep_events, added + _PRUNE_STEP)
@@ -236,7 +230,14 @@ def _take_lock(database: Path, holder: str) -> Lock:
         raise store_failed(database, error) from error
 
 
-def _write(
+def _write_batch(database: sqlite3.Connection, batch: _Pending) -> None:
+    for table, entities in batch.rows.items():
+        _write_rows(database, table, entities)
+    if batch.events:
+        database.executemany(PUT_EVENT, map(event_values, batch.events))
+
+
+def _write_rows(
     database: sqlite3.Connection,
     table: str,
     entities: dict[Key, msgspec.Struct | str | None],

@@ -206,8 +206,8 @@ class SimulatedController:
         # only an answer or a call makes it durable at once; these may wait long
         seconds = self._weather.between(0.0, LONGEST_COMMIT)
         self.world.after(seconds, self._flush_of(self._life))
-        answered = self.state.answered if self.state is not None else set()
-        for uid in sorted(changed.workers - answered):
+        answering = self.state.answering if self.state is not None else set()
+        for uid in sorted(changed.workers - answering):
             nudge = self._nudges.get(uid)
             if nudge is not None and not self._weather.strikes(0.05):
                 nudge()

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from iris.domain.resources import Resources
 from iris.errors import IrisError, NoEngine
 from iris.images.base import Base, ensure_base
 from iris.images.content import COPIED, Recipe, dockerfile
@@ -19,7 +18,8 @@ from iris.operations.dev import checkout
 from iris.operations.images import build_image
 from tests.support.container_vm import ContainerVm
 from tests.support.containers import Container, mounts, write_json
-from tests.support.fake_controller import UID, FakeController
+from tests.support.fake_controller import FakeController
+from tests.support.vm import TOLD
 
 
 @pytest.fixture(scope="session")
@@ -108,20 +108,8 @@ def run_worker(
 
     def run(*flags: str, **told: object) -> Container:
         (tmp_path / "vm").mkdir(mode=0o700)
-        ordinary: dict[str, object] = {
-            "cluster": "test",
-            "cluster_uid": UID,
-            "slice_name": "slice",
-            "slice_uid": "s-1",
-            "index": 0,
-            "vms": 1,
-            "address": "127.0.0.1",
-            "resources": Resources(cpus=4),
-            "runtime": "process",
-            "controller_url": controller.url,
-            "join_token": "join-token",
-        }
-        write_json(tmp_path / "vm/metadata.json", **(ordinary | told))
+        where = {"controller_url": controller.url}
+        write_json(tmp_path / "vm/metadata.json", **(TOLD | where | told))
         return start(
             image_by_part["worker"],
             *("--network=host", *mounts({"/var/cache/iris": tmp_path}), *flags),

@@ -19,6 +19,20 @@ from tests.support.eventually import eventually
 from tests.support.fake_controller import UID, FakeController
 
 PYTHON = sys.executable
+# What every VM is told; where its controller is stands in a file, or beside it.
+TOLD: dict[str, object] = {
+    "cluster": "test",
+    "cluster_uid": UID,
+    "slice_name": "slice",
+    "slice_uid": "s-1",
+    "index": 0,
+    "vms": 1,
+    "address": "127.0.0.1",
+    "resources": Resources(cpus=4),
+    "runtime": "process",
+    "controller_url": "",
+    "join_token": "join-token",
+}
 
 
 class Vm:
@@ -41,22 +55,12 @@ class Vm:
 
     def tell(self, **changes: object) -> None:
         """Write what the VM is told about itself."""
-        told: dict[str, object] = {
-            "cluster": "test",
-            "cluster_uid": UID,
-            "slice_name": "slice",
-            "slice_uid": "s-1",
-            "index": 0,
-            "vms": 1,
-            "address": "127.0.0.1",
-            "resources": Resources(cpus=4),
-            "runtime": "process",
-            "controller_url": "",
+        where = {
             "controller_file": str(self.root / "address.json"),
-            "join_token": "join-token",
             "path_prefix": str(Path(PYTHON).parent),
         }
-        metadata = VmMetadata(**(told | self._told | changes))  # type: ignore[arg-type]  # as a test wants it
+        told = TOLD | where | self._told | changes
+        metadata = VmMetadata(**told)  # type: ignore[arg-type]  # as a test wants it
         (self.root / "metadata.json").write_bytes(msgspec.json.encode(metadata))
 
     def say_where(self, controller: FakeController) -> None:
