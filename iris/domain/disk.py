@@ -8,13 +8,6 @@ import msgspec
 
 from iris.domain.retention import words_of_size
 
-# Of the disk that has to be free, and bytes that are plenty on however large a disk.
-_BOUNDS = {
-    "roomy": (0.10, 10 * 10**9),
-    "pressed": (0.03, 3 * 10**9),
-    "tight": (0.01, 10**9),
-}
-
 
 class DiskLevel(StrEnum):
     """From which level on less is taken; each stands for the ones before it too."""
@@ -23,6 +16,10 @@ class DiskLevel(StrEnum):
     PRESSED = "pressed"  # over 90%: logs and outputs of ended jobs go
     TIGHT = "tight"  # over 97%: nothing new is accepted
     FULL = "full"  # over 99%: what is left is for State alone
+
+
+# the percentage of the disk that has to be free
+_LEAST_FREE = {DiskLevel.ROOMY: 10, DiskLevel.PRESSED: 3, DiskLevel.TIGHT: 1}
 
 
 class DiskUse(msgspec.Struct, frozen=True):
@@ -39,17 +36,16 @@ class DiskUse(msgspec.Struct, frozen=True):
     @property
     def level(self) -> DiskLevel:
         """What that means."""
-        for name, (share, plenty) in _BOUNDS.items():
-            if self.free_bytes >= min(share * self.total_bytes, plenty):
-                return DiskLevel(name)
+        for level, percent in _LEAST_FREE.items():
+            if self.free_bytes * 100 >= percent * self.total_bytes:
+                return level
         return DiskLevel.FULL
 
     @property
     def missing_bytes(self) -> int:
         """How much more has to be free before it is roomy."""
-        share, plenty = _BOUNDS["roomy"]
-        wanted = min(share * self.total_bytes, plenty)
-        return max(int(wanted) - self.free_bytes, 0)
+        wanted = -(-self.total_bytes * _LEAST_FREE[DiskLevel.ROOMY] // 100)
+        return max(wanted - self.free_bytes, 0)
 
 
 _MEANS = {

@@ -25,8 +25,10 @@ def used(percent: float, total: int = 50 * GB) -> DiskUse:
         (used(96.9), DiskLevel.PRESSED),
         (used(97.1), DiskLevel.TIGHT),
         (used(99.1), DiskLevel.FULL),
-        (used(97.1, total=4000 * GB), DiskLevel.ROOMY),  # 116 GB are free
-        (used(99.99, total=4000 * GB), DiskLevel.FULL),
+        (used(90), DiskLevel.ROOMY),
+        (used(97), DiskLevel.PRESSED),
+        (used(90.1, total=4000 * GB), DiskLevel.PRESSED),  # however large it is
+        (used(97.1, total=4000 * GB), DiskLevel.TIGHT),
         (DiskUse(0, 0), DiskLevel.ROOMY),  # a file system that does not say
     ],
 )
