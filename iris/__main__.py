@@ -2,33 +2,19 @@
 
 from __future__ import annotations
 
-from invoke.exceptions import Exit, ParseError
-from invoke.program import Program
+import sys
 
-from iris import __version__
-
-
-class _Iris(Program):
-    """Invoke's program, with the exit status 2 for words that it cannot parse."""
-
-    def parse_core(self, argv: list[str] | None) -> None:
-        try:
-            super().parse_core(argv)
-        except ParseError as error:
-            raise Exit(f"iris: {error}", code=2) from error
-
-    def parse_tasks(self) -> None:
-        try:
-            super().parse_tasks()
-        except ParseError as error:
-            raise Exit(f"iris: {error}", code=2) from error
+from iris.commands._starting import invoke_without_tests
 
 
 def main() -> None:
-    """Run one command."""
-    from iris.commands._assembly import assemble
-
-    _Iris(name="iris", version=__version__, namespace=assemble()).run()
+    """Run one command. An interrupt ends it quietly, from its first import on."""
+    try:
+        with invoke_without_tests():
+            from iris.commands._program import run
+        run()
+    except KeyboardInterrupt:
+        sys.exit(130)
 
 
 if __name__ == "__main__":
