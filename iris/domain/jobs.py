@@ -91,7 +91,7 @@ class JobSpec(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     each: dict[str, tuple[str, ...]] = {}
     after: tuple[After, ...] = ()  # jobs that have to end before this one begins
     same_name: SameName = SameName.NUMBER
-    disk_bytes: int = 0  # free on its VM when an attempt is prepared
+    disk_bytes: int = 0  # on its VM, promised when an attempt is prepared
     setup: str = ""  # a line for the shell, run once per VM before the first attempt
     setup_timeout: float = 1200.0  # seconds it may take
     secrets: tuple[str, ...] = ()  # variables whose values are in no row

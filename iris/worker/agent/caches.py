@@ -76,16 +76,14 @@ class Caches:
             freed = sum(unit.size for unit in gone)
             log.info("caches pruned units=%d bytes=%d", len(gone), freed)
 
-    def make_room(self, wanted: int) -> str:
-        """Why there is not so much free disk; empty if there is."""
+    def make_room(self, wanted: int) -> int:
+        """What is free on the disk, in bytes; what is not in use goes for so much."""
         self._shared.mkdir(parents=True, exist_ok=True)
         free = shutil.disk_usage(self._shared).free
         if free < wanted:
             self.prune(less_bytes=wanted - free)
             free = shutil.disk_usage(self._shared).free
-        if free >= wanted:
-            return ""
-        return f"{free / 1e9:.1f} GB of its VM's disk are free of {wanted / 1e9:.1f} GB"
+        return free
 
     def live_specs(self) -> list[AttemptSpec]:
         """Of all attempts that have not ended."""

@@ -21,6 +21,7 @@ class Held(msgspec.Struct):
     spec: AttemptSpec | None
     state: AttemptState = AttemptState.PREPARING
     coordinator_port: int = 0
+    has_disk: bool = False  # what it asked for is promised to it
     is_started: bool = False  # the keeper was told to start it
     stopped_for: str | None = None  # why the keeper was told to end it, if it was
     stop_by: float = math.inf  # and by when

@@ -15,9 +15,10 @@ from iris.bundles import unpack
 from iris.domain.machine import VmMetadata
 from iris.domain.pages import AttemptSecrets
 from iris.domain.protocol import AttemptSpec
-from iris.errors import BadBundle, Busy, Held
+from iris.errors import BadBundle, Held
 from iris.worker.agent.caches import Caches
 from iris.worker.agent.desk import Held as OnDesk
+from iris.worker.agent.disk_room import DiskRoom
 from iris.worker.agent.link import Link
 from iris.worker.agent.setups import Setups
 from iris.worker.chips import chips, why_busy
@@ -48,7 +49,7 @@ class Preparer:
         self._most_kept = most_kept
         self._fetching = threading.Lock()
         self._images = _images_of(folder, metadata, caches)
-        self._caches = caches
+        self._room = DiskRoom(folder, caches)
         self._setups = Setups(folder, metadata, caches)
 
     def is_needed(self, spec: AttemptSpec) -> bool:
@@ -60,12 +61,11 @@ class Preparer:
     def prepare(self, spec: AttemptSpec, desk: OnDesk) -> None:
         """Fill the attempt's work folder, and see that nobody has its chips.
 
-        Raises Held while somebody has, FellShort where its set-up does not succeed,
-        and IrisError or OSError.
+        Raises Held while somebody has, Busy while the disk has less room than it asks
+        for, FellShort where its set-up does not succeed, and IrisError or OSError.
         """
         _see_that_chips_are_free(spec)  # nothing is fetched in vain, again and again
-        if spec.disk_bytes and (lack := self._caches.make_room(spec.disk_bytes)):
-            raise Busy(lack)
+        self._room.promise(desk)
         if self._images:
             self._images.ensure(spec.image or self._metadata.image)
         if spec.bundle:
