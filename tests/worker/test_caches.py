@@ -86,10 +86,18 @@ def test_a_set_up_makes_room_for_the_next(make_vm):
     assert "caches pruned units=1" in vm.log()
 
 
-def test_free_disk_is_found_on_a_vm_that_never_cached_anything(vm):
-    vm.controller.run("a-1", "echo", "enough", disk_bytes=1000)
+def test_the_shared_folder_is_there_for_the_first_attempt(vm):
+    vm.controller.run("a-1", "sh", "-c", 'echo mine >"$IRIS_CACHE_DIR/mine"')
 
     assert vm.ended("a-1").state == "succeeded"
+
+
+def test_free_disk_is_found_where_a_job_removed_the_shared_folder(vm):
+    vm.controller.run("a-1", "sh", "-c", 'rm -rf "$IRIS_CACHE_DIR"')
+    vm.controller.run("a-2", "echo", "enough", disk_bytes=1000)
+
+    assert vm.ended("a-1").state == "succeeded"
+    assert vm.ended("a-2").state == "succeeded"
 
 
 def test_free_disk_is_waited_for_and_caches_make_room_for_it(vm):

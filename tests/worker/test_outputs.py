@@ -93,9 +93,9 @@ def test_without_room_to_pack_it_has_failed_by_itself_and_says_so(small_vm):
 
 
 def test_caches_make_room_for_outputs(small_vm, tmp_path):
-    cached = 'head -c 7000000 /dev/zero >"$IRIS_CACHE_DIR/mine"'
+    cached = 'head -c 8000000 /dev/zero >"$IRIS_CACHE_DIR/mine"'
     small_vm.controller.run("a-1", "sh", "-c", cached)
-    small_vm.ended("a-1")
+    assert small_vm.ended("a-1").state == "succeeded"
     line = 'head -c 4000000 /dev/urandom | base64 >"$IRIS_OUTPUT_DIR/noise"'
     small_vm.controller.run("a-2", "sh", "-c", line)
 

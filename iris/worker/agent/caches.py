@@ -49,6 +49,7 @@ class Caches:
         self._most_bytes = most_bytes
         self.desk = desk
         self._lock = threading.Lock()
+        shared.mkdir(parents=True, exist_ok=True)
 
     def watch(self) -> None:
         """Look now and then, for ever, while there is something that could grow."""
