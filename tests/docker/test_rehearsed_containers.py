@@ -14,7 +14,7 @@ from iris.images.engine import Engine
 from iris.images.lock import ImageLock, LockedImage, write_lock
 from iris.images.vm import LABEL
 from tests.support.eventually import eventually
-from tests.support.killing import emulator
+from tests.support.killing import emulator, living
 from tests.support.machine import processes_in
 from tests.support.terminal import Terminal
 
@@ -171,9 +171,14 @@ def test_a_chip_that_a_stranger_holds_has_its_slice_replaced(terminal, engine):
     eventually(lambda: held in terminal.ok("probe.why", "second"), within=LONG)
     terminal.ok("job.wait", "second")
 
-    (task,) = status(terminal, "second")["tasks"]
+    shown = status(terminal, "second")
+    (task,), attempts = shown["tasks"], shown["attempts"]
     assert (task["failures"], task["losses"]) == (0, 1)
+    assert [held in each["detail"] for each in attempts] == [True, False]
+    first, second = (each["slice_name"] for each in attempts)
+    assert first != second
     assert held in terminal.ok("probe.events")
+    eventually(lambda: living(terminal, "slice") == [second], within=LONG)
 
 
 @pytest.fixture
