@@ -28,8 +28,7 @@ def followed(cluster, job):
 
 
 def _has_said(cluster, job, lines):
-    pieces = cluster.client.read_log(job.uid).items
-    return b"".join(piece.content for piece in pieces).count(b"\n") > lines
+    return cluster.printed(job).count("\n") > lines
 
 
 def test_a_followed_log_has_each_line_once_over_a_killed_controller(cluster):

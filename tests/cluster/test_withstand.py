@@ -11,6 +11,7 @@ import pytest
 
 from iris.domain.states import AttemptState, JobState, TaskState
 from iris.operations import cluster as operation
+from iris.operations.holding import hold_command
 from tests.support.cluster import settled
 from tests.support.eventually import eventually
 from tests.support.machine import processes_in
@@ -120,6 +121,21 @@ def test_a_killed_vm_is_replaced_and_its_task_runs_again_as_a_loss(cluster, kill
     ]
     assert vm not in cluster.vms
     assert cluster.all_of_vm(vm) == []
+
+
+def test_a_hold_whose_vm_was_killed_ends_when_it_first_said(cluster):
+    job = cluster.submit(*hold_command(20.0), hold=20.0)
+    eventually(lambda: "held until" in cluster.printed(job), within=30.0)
+    (vm,) = cluster.vms
+
+    kill_vm(cluster, vm)
+
+    eventually(lambda: "iris: as first told" in cluster.printed(job), within=60.0)
+    assert cluster.wait(job).state is JobState.SUCCEEDED
+    lost, last = cluster.attempts(job)
+    assert lost.state is AttemptState.LOST
+    assert last.ended_at > lost.running_at + 19.0  # it counts in whole seconds
+    assert last.ended_at < last.running_at + 19.0  # those until the VM was missed count
 
 
 def test_a_frozen_agent_becomes_lost_and_its_task_runs_again_once(cluster):

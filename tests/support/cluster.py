@@ -106,6 +106,11 @@ class Cluster:
         tasks = self.client.tasks(job.uid)
         return [a for t in tasks for a in self.client.attempts(job.uid, t.index)]
 
+    def printed(self, job: JobView) -> str:
+        """The beginning of its log: one page."""
+        pieces = self.client.read_log(job.uid).items
+        return b"".join(piece.content for piece in pieces).decode()
+
     def close(self) -> None:
         """Remove it all, and make sure that it is."""
         if self._client is not None:
