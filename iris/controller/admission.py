@@ -22,7 +22,7 @@ from iris.domain.jobs import (
 )
 from iris.domain.views import Submission
 from iris.errors import JobRefused
-from iris.planning.explain import refusal
+from iris.planning.refusals import refusal
 
 MOST_TASKS = 1_000_000
 MOST_IMAGE = 512  # letters of a name

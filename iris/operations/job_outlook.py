@@ -10,7 +10,7 @@ from iris.domain.fleet import ScaleGroup
 from iris.domain.jobs import JobSpec
 from iris.domain.prices import group_price
 from iris.errors import JobRefused
-from iris.planning.explain import refusal
+from iris.planning.refusals import refusal
 from iris.planning.rules import imagined_vm, objection
 
 
