@@ -7,6 +7,7 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
+from iris.config.job_rules import OURS
 from iris.errors import UsageError
 
 MOST_LINES = 1_000_000
@@ -109,10 +110,10 @@ def _csv_lines(file: Path, source: Iterator[str]) -> Iterator[Line]:
 
 
 def _variable(file: Path, number: int, name: str) -> str:
-    if not name.isidentifier() or not name.isascii() or name.startswith("IRIS_"):
+    if not name.isidentifier() or not name.isascii() or name.startswith(OURS):
         raise UsageError(
             f"{file}: line {number}: expected fields that can be variables, of "
-            f"letters, digits and _, none starting IRIS_, got {name[:80]!r}"
+            f"letters, digits and _, none starting {OURS}, got {name[:80]!r}"
         )
     return name
 

@@ -6,7 +6,17 @@ from collections.abc import Sequence
 
 from iris.domain.fleet import ScaleGroup
 from iris.domain.jobs import JobSpec
+from iris.errors import JobRefused
 from iris.planning import rules
+
+MOST_NAMED = 6  # groups, in one hint
+
+
+def require_place(spec: JobSpec, groups: Sequence[ScaleGroup]) -> None:
+    """Raises JobRefused, with what the cluster has, for a job that could never run."""
+    because = refusal(spec, groups)
+    if because is not None:
+        raise JobRefused(because, hint=what_there_is(groups))
 
 
 def refusal(spec: JobSpec, groups: Sequence[ScaleGroup]) -> str | None:
@@ -25,6 +35,22 @@ def refusal(spec: JobSpec, groups: Sequence[ScaleGroup]) -> str | None:
     if not alike:
         return _no_such_accelerator(wanted, groups)
     return _closest_refusal(spec, alike)
+
+
+def what_there_is(groups: Sequence[ScaleGroup]) -> str:
+    """What a job may ask for, group by group."""
+    has = [_words_of(group) for group in groups if group.max_slices]
+    if not has:
+        return "Add a scale group to the cluster file, or raise a max_slices above 0."
+    more = f", and {len(has) - MOST_NAMED} more" * (len(has) > MOST_NAMED)
+    return f"The cluster has {'; '.join(has[:MOST_NAMED])}{more}."
+
+
+def _words_of(group: ScaleGroup) -> str:
+    whole = group.resources
+    vm = f"{whole.cpus:g} CPUs, {whole.memory_bytes / 2**30:.4g} GiB a VM"
+    kind = f"{group.accelerator}, {vm}" if group.accelerator else vm
+    return f"{group.name} ({kind}, {group.capacity}, in {' or '.join(group.zones)})"
 
 
 def _objection(spec: JobSpec, group: ScaleGroup) -> str | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from pathlib import Path
 
 import msgspec
 import pytest
@@ -15,6 +16,7 @@ from iris.operations.job_outlook import look_ahead, words_of
 from iris.operations.job_words import Wanted, make_spec
 from iris.operations.sweep_files import read_sweep
 
+ROOT = Path(__file__).parents[2]
 # Flags that are about the command and not about the job.
 NOT_OF_A_JOB = {"file", "follow", "wait_timeout", "config", "cluster", "json"}
 EVERY_KEY = """\
@@ -71,6 +73,20 @@ def test_a_job_file_says_what_flags_say(tmp_path):
     )
 
 
+def test_the_first_job_file_of_the_docs_runs_on_the_local_example(tmp_path):
+    page = (ROOT / "docs/jobs.md").read_text()
+    (tmp_path / "tune.yaml").write_text(page.split("```yaml\n")[1].split("```")[0])
+    grid = (ROOT / "examples/jobs/sweep/grid.jsonl").read_text()
+    (tmp_path / "grid.jsonl").write_text(grid)
+    local = (ROOT / "examples/local.yaml").read_text()
+
+    spec = make_spec(read_job_file(tmp_path / "tune.yaml"))
+    seen = look_ahead(spec, parse_config(local, "local.yaml").groups())
+
+    assert (spec.name, spec.tasks) == ("tune", 4)
+    assert [place.group for place in seen.places] == ["v5litepod-4"]
+
+
 def test_flags_go_before_the_file_and_variables_of_both_are_kept(tmp_path):
     file = tmp_path / "tune.yaml"
     file.write_text(EVERY_KEY)
@@ -107,6 +123,10 @@ def test_a_job_without_a_name_is_named_after_its_file(tmp_path):
         ("name: a\nname: b", "stands twice"),
         ("- a", "expected a mapping"),
         ("a: [", "line 2:"),
+        (
+            "command: x\nenv: {IRIS_X: '1'}",
+            "env.*expected names of letters, .*IRIS_ are Iris's own.*'IRIS_X'",
+        ),
     ],
 )
 def test_a_fault_of_a_job_file_names_file_path_and_value(tmp_path, text, said):

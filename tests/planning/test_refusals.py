@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from iris.domain.jobs import Capacity, Constraints
-from iris.planning.refusals import refusal
+from iris.errors import JobRefused
+from iris.planning.refusals import refusal, require_place, what_there_is
 from tests.support.builders import (
     a_gang_job,
     a_group,
@@ -109,3 +110,22 @@ def test_refusals_where_there_is_little_to_offer() -> None:
         "no scale group has v5litepod-16, nor any other accelerator"
     )
     assert (refusal(plain, (closed,)) or "").endswith("group cpu has max_slices 0")
+
+
+def test_who_asks_for_what_is_not_there_is_told_what_is() -> None:
+    spec = a_job(constraints=Constraints(capacity=Capacity.RESERVED)).spec
+    closed = a_group("shut", max_slices=0)
+
+    with pytest.raises(JobRefused, match="spot, reserved is asked") as refused:
+        require_place(spec, (CPU, closed, SMALL))
+
+    assert refused.value.hint == (
+        "The cluster has cpu (8 CPUs, 32 GiB a VM, spot, in europe-west4-a); "
+        f"tpu_v5e_4 (v5litepod-4, {SMALL.resources.cpus:g} CPUs, "
+        f"{SMALL.resources.memory_bytes / 2**30:.4g} GiB a VM, spot, in "
+        "europe-west4-a)."
+    )
+    assert what_there_is((closed,)).startswith("Add a scale group")
+    many = what_there_is([a_group(f"g{number}") for number in range(8)])
+    assert "g5 (" in many
+    assert many.endswith(", and 2 more.")
