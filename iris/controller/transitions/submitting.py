@@ -74,7 +74,11 @@ def _require_within(change: Change, user: str, limits: UserLimits) -> None:
         together = job.spec.tasks if job.spec.gang else 1
         never = never_allowed(job.spec.resources, together, limits)
         if never:
-            raise JobRefused(f"job {job.name}: {never}")
+            raise JobRefused(
+                f"job {job.name}: {never}",
+                hint="Ask for less at once, or have user_limits raised in the cluster "
+                "file.",
+            )
     waiting = sum(job.spec.tasks for job in new)
     if not limits.pending_tasks or not waiting:
         return
