@@ -24,7 +24,7 @@ from iris.domain.views import (
     Submission,
     TaskView,
 )
-from iris.errors import FellShort, Late
+from iris.errors import FellShort, Late, NotThere
 
 _ALL = 1 << 31  # more than a job can have
 # Kinds of events after which a job may have ended.
@@ -74,6 +74,14 @@ class JobCalls(Calls):
     ) -> tuple[TaskView, ...]:
         """The tasks of a job, in order, at most `limit` of them."""
         return self._list(f"{_job(job)}/tasks", Page[TaskView], {"state": state}, limit)
+
+    def task(self, job: str, index: int) -> TaskView:
+        """One task of a job. Raises NotThere."""
+        query = {"page": index, "limit": 1}
+        page = self._get(f"{_job(job)}/tasks", Page[TaskView], query)
+        if not page.items:
+            raise NotThere(f"job {job} has no task {index}")
+        return page.items[0]
 
     def attempts(self, job: str, task: int) -> tuple[AttemptView, ...]:
         """All attempts of a task, in order."""

@@ -176,7 +176,10 @@ def list_(
     show(found, lambda: job_table(found), as_json=json)
 
 
-@command(positional=["job"], help=CONFIG | JSON | JOB)
+@command(
+    positional=["job"],
+    help=CONFIG | JSON | {"job": "The job, by its name or uid; JOB/i is one task."},
+)
 def status(
     c: Context,
     job: str,

@@ -28,7 +28,8 @@ def put(
 
     session = open_session(config, cluster)
     if dry_run:
-        return show(name, f"would keep secret {name}", as_json=json)
+        named = secrets.name_in(name)
+        return show(named, f"would keep secret {named}", as_json=json)
     kept = secrets.put(session, name)
     show(kept, f"secret {kept.name} kept; `--secret {kept.name}`", as_json=json)
 

@@ -40,7 +40,7 @@ def require_one_order(submissions: Iterable[Submission]) -> None:
         if set(first.spec.after) != set(each.spec.after):
             raise Conflict(
                 f"client id {each.client_id} is there twice in one batch, and the "
-                "second differs in spec.after",
+                "second differs in after",
                 hint="Another job wants another client id.",
             )
 
@@ -62,10 +62,14 @@ def _first(asked: After, find: Callable[[str], Job]) -> After | None:
     try:
         job = find(asked.job)
     except NotThere as error:
-        words = f"spec.after: there is no job {asked.job[:80]!r}"
-        raise JobRefused(words, hint="It has to be submitted first.") from error
+        words = f"there is no job {asked.job[:80]!r} to run after"
+        hint = "It has to be submitted first: `inv job.list` shows those that are."
+        raise JobRefused(words, hint) from error
     if not job.ended_at:
         return After(job.name, asked.on, job.uid)
     if asked.on is AfterEnd.SUCCESS and job.final_state is not JobState.SUCCEEDED:
-        raise JobRefused(f"spec.after: job {job.name} has ended: {job.final_state}")
+        raise JobRefused(
+            f"it is to run after job {job.name}, which has ended: {job.final_state}",
+            hint="--after-any (`after_any:`) runs it however that one ended.",
+        )
     return None

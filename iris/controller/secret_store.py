@@ -7,7 +7,6 @@ ended. Names may be told to anybody, values only to the worker of an attempt.
 from __future__ import annotations
 
 import os
-import re
 import secrets
 import threading
 from collections.abc import Iterator, Sequence
@@ -17,6 +16,7 @@ from pathlib import Path
 import msgspec
 from msgspec.structs import replace
 
+from iris.config.job_rules import SECRET_NAME
 from iris.controller.change import Changed
 from iris.controller.state import State
 from iris.domain.jobs import Job
@@ -26,7 +26,6 @@ from iris.domain.views import Submission
 from iris.errors import JobRefused, NotThere, StoreFailed, UsageError
 from iris.files import make_private, write_private
 
-SECRET_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}")
 MOST_BYTES = 64 * 1024  # of one value
 _JOB_ENDS = frozenset(f"job {state}" for state in JOB_ENDED)
 
@@ -49,7 +48,7 @@ class SecretStore:
 
     def put(self, name: str, value: str) -> SecretView:
         """Keep a value for all jobs. Raises UsageError, StoreFailed."""
-        if not SECRET_NAME.fullmatch(name) or name.startswith("IRIS_"):
+        if not SECRET_NAME.fullmatch(name):
             raise UsageError(f"{name[:80]!r} cannot be the name of a secret")
         if "\0" in value or not 0 < len(value.encode()) <= MOST_BYTES:
             raise UsageError(f"secret {name}: expected 1 to {MOST_BYTES} bytes, no NUL")

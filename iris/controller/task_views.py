@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from iris.domain.jobs import Attempt, Job, Task
 from iris.domain.states import AttemptState
 from iris.domain.views import AttemptView, TaskView
+from iris.errors import NotThere
 
 
 def task_view(job: Job, task: Task, attempts: Mapping[str, Attempt]) -> TaskView:
@@ -25,6 +26,17 @@ def task_view(job: Job, task: Task, attempts: Mapping[str, Attempt]) -> TaskView
         slice_name=attempt.slice_name if attempt else "",
         variables=job.spec.variables_of(task.index),
     )
+
+
+def require_task(job: Job, index: int) -> None:
+    """Raises NotThere, with the tasks that there are."""
+    last = job.spec.tasks - 1
+    if not 0 <= index <= last:
+        has = f"its tasks are 0 to {last}" if last else "its only task is 0"
+        raise NotThere(
+            f"job {job.name} has no task {index}: {has}",
+            hint=f"`inv job.status {job.name}` shows what became of them.",
+        )
 
 
 def _preparing_words(attempt: Attempt | None) -> str:

@@ -17,13 +17,12 @@ from iris.controller.job_tasks import JobTasks
 from iris.controller.state import State
 from iris.controller.stays import words_of_stay, words_of_waiting
 from iris.controller.tables import Tables
-from iris.controller.task_views import attempt_view, task_view
+from iris.controller.task_views import attempt_view, require_task, task_view
 from iris.controller.transitions.forgetting import no_such_job
 from iris.domain.jobs import Attempt, Job, JobSpec, Task
 from iris.domain.pages import Page
 from iris.domain.states import TASK_ENDED, JobState, TaskState
 from iris.domain.views import AttemptView, Explanation, JobView, TaskView
-from iris.errors import NotThere
 from iris.planning.explain import explain_job, what_goes_on
 
 NEWEST = 1 << 62  # above the place in line of any job
@@ -93,8 +92,7 @@ class JobViews:
 
     def attempts(self, job: Job, index: int) -> Page[AttemptView]:
         """Every attempt at a task, the first one first."""
-        if not 0 <= index < job.spec.tasks:
-            raise NotThere(f"job {job.name} has tasks 0 to {job.spec.tasks - 1}")
+        require_task(job, index)
         self._state.wait_durable()
         attempts = self._history.attempts(job.uid, index)
         return Page(tuple(attempt_view(job, attempt) for attempt in attempts))

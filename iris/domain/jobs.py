@@ -108,6 +108,25 @@ class JobSpec(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
         return {name: values[index] for name, values in self.each.items()}
 
 
+# What a field of the spec is called as a flag and in a job file, where that differs.
+_KEYS = {
+    "band": "priority",
+    "constraints": "tpu, zone or capacity",
+    "disk_bytes": "disk",
+    "gang": "tpu",
+    "resources": "tpu, cpu or memory",
+    "resources.chips": "tpu",
+    "resources.cpus": "cpu",
+    "resources.memory_bytes": "memory",
+    "secrets": "secret",
+}
+
+
+def key_of(field: str) -> str:
+    """The key of a job file that says what a field of the spec is."""
+    return _KEYS.get(field, field)
+
+
 # What may be asked for as the signal of a job; the program decides what it means.
 STOP_SIGNALS = ("SIGTERM", "SIGINT", "SIGHUP", "SIGQUIT", "SIGUSR1", "SIGUSR2")
 

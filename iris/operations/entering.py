@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -13,13 +12,12 @@ import msgspec
 
 from iris.domain.views import AttemptView, JobView, WorkerView
 from iris.errors import NotThere
-from iris.operations.jobs import find
+from iris.operations.jobs import find, job_and_task
 from iris.reaching import as_root
 from iris.session import Session
 
 CONTAINER = "iris-worker"  # of a cloud's VM; bootstrap/worker.sh names it so
 PROGRAM = "iris.worker.entering"
-_TASK = re.compile(r"(.+)/([0-9]{1,9})")
 Say = Callable[[str], None]
 Write = Callable[[bytes], None]
 
@@ -52,10 +50,9 @@ def find_entrance(session: Session, named: str, say: Say) -> Entrance:
 
     Raises NotThere, NotAllowed, and Conflict while it does not run.
     """
-    told = _TASK.fullmatch(named)
-    job = find(session, told[1] if told else named)
-    task = int(told[2]) if told else 0
-    if told is None and job.spec.tasks > 1:
+    name, asked = job_and_task(named)
+    job, task = find(session, name), asked or 0
+    if asked is None and job.spec.tasks > 1:
         say(f"this is task 0 of {job.spec.tasks}; {job.name}/1 is the next")
     with session.controller() as client:
         attempt = client.entrance(job.uid, task)

@@ -58,7 +58,7 @@ def fetch(session: Session, job: JobView, wanted: Wanted, say: Say) -> Fetch:
         views = client.outputs(job.uid, task=wanted.task, attempt=wanted.attempt)
         there = [view for view in views if not view.missing]
         if not there:
-            raise _nothing(job, views)
+            raise _nothing(job, wanted, views)
         is_one = wanted.task is not None or job.spec.tasks == 1
         names = {view.task: "" if is_one else str(view.task) for view in there}
         with opened(wanted.folder) as stage:
@@ -123,12 +123,18 @@ def _fetched(view: OutputsView, folder: Path) -> Fetched:
     )
 
 
-def _nothing(job: JobView, views: tuple[OutputsView, ...]) -> NotThere:
+def _nothing(job: JobView, wanted: Wanted, views: tuple[OutputsView, ...]) -> NotThere:
     reasons = "; ".join(_reasons({v.task: v.missing for v in views})[:MOST_REASONS])
     last = max((view.attempt for view in views), default=0)
-    hint = f"`inv job.status {job.name}` shows its attempts"
-    hint += f", `--attempt {last - 1}` asks for one before." if last > 0 else "."
-    return NotThere(f"job {job.name} has no outputs to fetch: {reasons}", hint=hint)
+    task = "" if wanted.task is None else f"/{wanted.task}"
+    hint = f"`inv job.status {job.name}{task}` shows its attempts"
+    if wanted.attempt is not None:
+        hint += "; without --attempt it is the last one that is asked for"
+    elif last > 0:
+        hint += f", `--attempt {last - 1}` asks for one before"
+    return NotThere(
+        f"job {job.name} has no outputs to fetch: {reasons}", hint=f"{hint}."
+    )
 
 
 def _reasons(missing: dict[int, str]) -> list[str]:

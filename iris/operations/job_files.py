@@ -9,14 +9,20 @@ from typing import Annotated
 import msgspec
 from msgspec.structs import asdict
 
+from iris.config.job_rules import (
+    CLIENT_ID,
+    JOB_NAME,
+    OURS,
+    OURS_WORDS,
+    STOP_SIGNAL,
+)
 from iris.config.kinds import AcceleratorType, Amount, Many, Named, OneOf, Refused, Text
 from iris.config.measures import Size
 from iris.config.reading import fields_of, read_struct, read_yaml
 from iris.config.words import ABOVE_ZERO, IMAGE, LINE, NOT_NEGATIVE, ZONE, Flag
-from iris.domain.jobs import STOP_SIGNALS, Band, Capacity, SameName
+from iris.domain.jobs import Band, Capacity, SameName
 from iris.errors import BadClusterFile, UsageError
 from iris.operations.job_words import (
-    CLIENT_ID,
     GRACE_TIME,
     HOLD_TIME,
     RUN_TIME,
@@ -27,11 +33,10 @@ from iris.operations.job_words import (
 from iris.operations.secret_words import seen_from
 from iris.structs import convert
 
-JOB_NAME = Text(
-    r"[a-z0-9][-a-z0-9_.]{0,62}", "at most 63 of a-z, 0-9, -, _ and ., no sign first"
+VARIABLE = Text(
+    rf"(?!{OURS})[A-Za-z_][A-Za-z0-9_]*",
+    f"names of letters, digits and _ ({OURS_WORDS})",
 )
-VARIABLE = Text(r"[A-Za-z_][A-Za-z0-9_]*", "names of letters, digits and _")
-STOP_SIGNAL = Text("|".join(STOP_SIGNALS), f"one of {', '.join(STOP_SIGNALS)}")
 VALUE = Text(r"[^\x00]*", "text (a number, true or false in quotes)")
 
 

@@ -62,10 +62,10 @@ def _require_attempt(client: Client, job: JobView, wanted: Wanted) -> None:
         return
     count = len(client.attempts(job.uid, task))
     if wanted.attempt >= count:
-        had = f"attempts 0 to {count - 1}" if count else "no attempt"
+        had = ("no attempt", "one attempt: 0", f"attempts 0 to {count - 1}")
         raise NotThere(
-            f"task {task} of job {job.name} has had {had}",
-            hint=f"`inv job.status {job.name}` shows them.",
+            f"task {task} of job {job.name} has had {had[min(count, 2)]}",
+            hint=f"`inv job.status {job.name}/{task}` shows them.",
         )
 
 

@@ -9,8 +9,7 @@ import msgspec
 from iris.domain.fleet import ScaleGroup
 from iris.domain.jobs import JobSpec
 from iris.domain.prices import group_price
-from iris.errors import JobRefused
-from iris.planning.explain import refusal
+from iris.planning.refusals import require_place
 from iris.planning.rules import imagined_vm, objection
 
 
@@ -34,9 +33,7 @@ class Outlook(msgspec.Struct, frozen=True):
 
 def look_ahead(spec: JobSpec, groups: Sequence[ScaleGroup]) -> Outlook:
     """The places of a job. Raises JobRefused if there will never be one."""
-    refused = refusal(spec, groups)
-    if refused is not None:
-        raise JobRefused(refused)
+    require_place(spec, groups)
     ordered = sorted(groups, key=lambda group: (-group.priority, group.name))
     places = [
         _place(spec, group, zone)

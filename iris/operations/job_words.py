@@ -11,7 +11,8 @@ from typing import TypeVar
 import msgspec
 from msgspec.structs import replace
 
-from iris.config.kinds import Refused, Text
+from iris.config.job_rules import CLIENT_ID, faults_of
+from iris.config.kinds import Refused
 from iris.config.measures import Duration, Size
 from iris.domain.accelerators import find_accelerator
 from iris.domain.jobs import (
@@ -47,7 +48,6 @@ STAY_TIME = Duration(most=LONGEST_STAY)
 SETUP_TIME = Duration(SHORTEST_SETUP, LONGEST_SETUP)
 PLAIN_CPUS = 1.0  # what a task without a TPU gets where nothing is said
 LONGEST_NAME = 40  # letters; a number may follow
-CLIENT_ID = Text(r"[\x21-\x7e]{1,128}", "1 to 128 visible ASCII characters")
 
 
 class Wanted(msgspec.Struct, frozen=True):
@@ -130,7 +130,14 @@ def make_spec(wanted: Wanted) -> JobSpec:
         or SameName.NUMBER,
     )
     spec = _with_surroundings(spec, wanted)
-    return _on_tpu(spec, wanted) if wanted.tpu else _on_cpu(spec, wanted)
+    return _sound(_on_tpu(spec, wanted) if wanted.tpu else _on_cpu(spec, wanted))
+
+
+def _sound(spec: JobSpec) -> JobSpec:
+    """Before anything is uploaded: as the controller would say it, by its flag."""
+    for fault in faults_of(spec):
+        raise UsageError(f"{fault.flag}: {fault.words}")
+    return spec
 
 
 def _commanded(wanted: Wanted) -> Wanted:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 import uuid
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -27,10 +28,11 @@ Show = Callable[[LogLine], None]
 MOST_TASKS_SHOWN = 100
 LAST_LINES = 10  # of the attempt that was the cause
 LAST_BYTES = 4000
+_TASK = re.compile(r"(.+)/([0-9]{1,9})")
 
 
 class JobReport(msgspec.Struct, frozen=True):
-    """A job with its first tasks, and the attempts of the one that tells most."""
+    """A job with its first tasks, or the one asked for, and the attempts of one."""
 
     job: JobView
     tasks: tuple[TaskView, ...]
@@ -88,19 +90,29 @@ def list_jobs(session: Session, state: str | None, limit: int) -> tuple[JobView,
         return client.jobs(state=state, limit=limit)
 
 
-def report(session: Session, job: str) -> JobReport:
-    """A job, its tasks, and the attempts of the one that tells most.
+def report(session: Session, named: str) -> JobReport:
+    """A job, its tasks, and the attempts of the one that tells most; or JOB/i's alone.
 
     That is the task whose failure made the job fail, or the first one with a reason.
     """
+    name, asked = job_and_task(named)
     with session.controller(LOOK) as client:
-        view = _find(client, job)
+        view = _find(client, name)
+        if asked is not None:
+            attempts = client.attempts(view.uid, asked)
+            return JobReport(view, (client.task(view.uid, asked),), attempts)
         tasks = client.tasks(view.uid, MOST_TASKS_SHOWN)
         telling = view.blamed_task
         if telling < 0:
             telling = next((t.index for t in tasks if t.because), 0)
         attempts = client.attempts(view.uid, telling)
         return JobReport(view, tasks, attempts)
+
+
+def job_and_task(named: str) -> tuple[str, int | None]:
+    """The job of JOB or JOB/i, and i where it is said: no name has a `/`."""
+    told = _TASK.fullmatch(named)
+    return (told[1], int(told[2])) if told else (named, None)
 
 
 def find(session: Session, job: str) -> JobView:

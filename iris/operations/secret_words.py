@@ -3,40 +3,46 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Sequence
 from pathlib import Path
 
+from iris.config.job_rules import OURS, OURS_WORDS, SECRET_NAME
 from iris.errors import UsageError
 
-_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}")
+FLAG = "--secret"
 _EXPECTED = "NAME, NAME=env:VARIABLE or NAME=file:PATH"
 
 
-def sources_of(words: Sequence[str]) -> dict[str, str]:
+def sources_of(words: Sequence[str], typed: str = FLAG) -> dict[str, str]:
     """Where each value comes from; empty for a secret of the cluster's.
 
-    Raises UsageError, which shows nothing behind the name: it may be the value.
+    Raises UsageError, which says what was `typed` but nothing behind the name of a
+    secret: it may be the value.
     """
     found = {}
     for each in words:
         name, equals, source = each.partition("=")
-        if not _NAME.fullmatch(name) or (equals and not _is_source(source)):
-            shown = name if _NAME.fullmatch(name) else "something else"
+        is_name = SECRET_NAME.fullmatch(name) is not None
+        if name.startswith(OURS) and name.isidentifier():
+            raise UsageError(f"{typed}: {OURS_WORDS}, got {name}")
+        if not is_name or (equals and not _is_source(source)):
+            shown = name if is_name else "something else"
             raise UsageError(
-                f"--secret: expected {_EXPECTED}, got {shown}{'=...' * bool(equals)}",
+                f"{typed}: expected {_EXPECTED}, got {shown}{'=...' * bool(equals)}",
                 hint="A value itself is never typed: others could see it.",
             )
-        if name.startswith("IRIS_"):
-            raise UsageError(f"--secret: {name} is a variable that Iris sets")
         found[name] = source
     return found
 
 
-def read_secrets(words: Sequence[str]) -> dict[str, str]:
+def read_secrets(words: Sequence[str], typed: str = FLAG) -> dict[str, str]:
     """The values that come from this machine. Raises UsageError."""
-    sources = sources_of(words)
-    return {name: _read(name, source) for name, source in sources.items() if source}
+    sources = sources_of(words, typed)
+    return {
+        name: _read(f"{typed} {name}={source}", source)
+        for name, source in sources.items()
+        if source
+    }
 
 
 def without_last_newline(value: str) -> str:
@@ -74,33 +80,32 @@ def _is_source(source: str) -> bool:
     return kind in ("env", "file") and bool(place)
 
 
-def _read(name: str, source: str) -> str:
+def _read(typed: str, source: str) -> str:
     kind, _, place = source.partition(":")
-    value = _variable(name, place) if kind == "env" else _file(name, place)
+    content = _variable(typed, place) if kind == "env" else _file(typed, place)
+    try:
+        value = content.decode()
+    except UnicodeDecodeError:
+        # not as a cause: it holds the bytes
+        raise UsageError(f"{typed}: what is there is not UTF-8") from None
+    value = without_last_newline(value) if kind == "file" else value
     if not value or "\0" in value:
         fault = "holds a NUL" if value else "is empty"
-        raise UsageError(f"--secret {name}: {source} {fault}")
+        raise UsageError(f"{typed}: what is there {fault}")
     return value
 
 
-def _variable(name: str, variable: str) -> str:
+def _variable(typed: str, variable: str) -> bytes:
     if variable not in os.environ:
-        raise UsageError(f"--secret {name}: this terminal has no variable {variable}")
-    value = os.environb[variable.encode()]
-    return _text(name, f"variable {variable}", value)
+        raise UsageError(
+            f"{typed}: this terminal has no variable {variable}",
+            hint=f"`export {variable}=...` sets it for the commands that follow.",
+        )
+    return os.environb[variable.encode()]
 
 
-def _file(name: str, place: str) -> str:
+def _file(typed: str, place: str) -> bytes:
     try:
-        content = Path(place).expanduser().read_bytes()
+        return Path(place).expanduser().read_bytes()
     except OSError as error:
-        raise UsageError(f"--secret {name}: {place}: {error.strerror}") from error
-    return without_last_newline(_text(name, place, content))
-
-
-def _text(name: str, where: str, content: bytes) -> str:
-    try:
-        return content.decode()
-    except UnicodeDecodeError:
-        # not as a cause: it holds the bytes
-        raise UsageError(f"--secret {name}: {where} is not UTF-8") from None
+        raise UsageError(f"{typed}: {error.strerror}") from error

@@ -10,15 +10,23 @@ from iris.errors import UsageError
 from iris.operations.secret_words import read_secrets, sources_of, without_last_newline
 from iris.session import LOOK, Session
 
+PUT = "secret.put"
 LONGEST = 1 << 20  # letters that are read of what is piped in
 
 
 def put(session: Session, words: str) -> SecretView:
     """Keep a secret for all jobs; without a source its value is read or asked for."""
-    ((name, source),) = sources_of([words]).items()
-    value = read_secrets([words])[name] if source else _from_terminal(name)
+    name = name_in(words)
+    values = read_secrets([words], PUT)
+    value = values[name] if name in values else _from_terminal(name)
     with session.controller(LOOK) as client:
         return client.put_secret(name, value)
+
+
+def name_in(words: str) -> str:
+    """The name of what is to be put. Raises UsageError, without a value in it."""
+    (name,) = sources_of([words], PUT)
+    return name
 
 
 def all_of(session: Session) -> tuple[SecretView, ...]:

@@ -7,6 +7,7 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
+from iris.config.job_rules import OURS
 from iris.errors import UsageError
 
 MOST_LINES = 1_000_000
@@ -56,18 +57,33 @@ def _json_lines(file: Path, source: Iterator[str]) -> Iterator[Line]:
         if not line.strip():
             continue
         try:
-            # numbers stay as they are written: 1e-4 is not made 0.0001
-            pairs = json.loads(
-                line, parse_float=str, parse_int=str, object_pairs_hook=_once
-            )
+            yield number, _fields(file, number, line)
         except ValueError as error:
             words = str(error).removesuffix(": line 1 column 1 (char 0)")
             raise UsageError(f"{file}: line {number}: not JSON: {words}") from error
         except RecursionError as error:
             raise UsageError(f"{file}: line {number}: nested too deeply") from error
-        if not isinstance(pairs, dict):
-            raise UsageError(f"{file}: line {number}: expected an object {{..}}")
-        yield number, {k: _words(file, number, k, v) for k, v in pairs.items()}
+
+
+def _fields(file: Path, number: int, line: str) -> dict[str, str]:
+    pairs = json.loads(
+        line,
+        parse_float=_Number,
+        parse_int=_Number,
+        parse_constant=_refuse_constant,
+        object_pairs_hook=_once,
+    )
+    if not isinstance(pairs, dict):
+        raise UsageError(f"{file}: line {number}: expected an object {{..}}")
+    return {k: _words(file, number, k, v) for k, v in pairs.items()}
+
+
+class _Number(str):
+    """A number as it is written: 1e-4 is not made 0.0001."""
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is no number of it")
 
 
 def _once(pairs: list[tuple[str, object]]) -> dict[str, object]:
@@ -78,15 +94,27 @@ def _once(pairs: list[tuple[str, object]]) -> dict[str, object]:
 
 
 def _words(file: Path, number: int, name: str, value: object) -> str:
-    if isinstance(value, bool):
-        return "true" if value else "false"
     if isinstance(value, str):
-        return _without_nul(file, number, name, value)
-    got = "nothing" if value is None else f"{json.dumps(value)[:60]}"
-    raise UsageError(
-        f"{file}: line {number}: {name}: expected text, a number, true or false, "
-        f"got {got}"
-    )
+        return _without_nul(file, number, name, str(value))
+    if value is None:
+        raise UsageError(
+            f"{file}: line {number}: {name}: expected text, a number, true or false, "
+            "an object or a list, got nothing",
+            hint='Text that is empty is written "".',
+        )
+    return _compact(value)
+
+
+def _compact(value: object) -> str:
+    """As JSON without spaces, in which numbers and letters stay as they are."""
+    if isinstance(value, _Number):
+        return str(value)
+    if isinstance(value, dict):
+        pairs = (f"{_compact(k)}:{_compact(v)}" for k, v in value.items())
+        return f"{{{','.join(pairs)}}}"
+    if isinstance(value, list):
+        return f"[{','.join(map(_compact, value))}]"
+    return json.dumps(value, ensure_ascii=False)
 
 
 def _csv_lines(file: Path, source: Iterator[str]) -> Iterator[Line]:
@@ -109,10 +137,10 @@ def _csv_lines(file: Path, source: Iterator[str]) -> Iterator[Line]:
 
 
 def _variable(file: Path, number: int, name: str) -> str:
-    if not name.isidentifier() or not name.isascii() or name.startswith("IRIS_"):
+    if not name.isidentifier() or not name.isascii() or name.startswith(OURS):
         raise UsageError(
             f"{file}: line {number}: expected fields that can be variables, of "
-            f"letters, digits and _, none starting IRIS_, got {name[:80]!r}"
+            f"letters, digits and _, none starting {OURS}, got {name[:80]!r}"
         )
     return name
 

@@ -1,4 +1,4 @@
-"""Why a job cannot be accepted, why it waits, and what becomes of a slice.
+"""Why a job waits, and what becomes of a slice.
 
 Every answer comes out of the rules and plans that decide, never beside them.
 """
@@ -8,13 +8,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from iris.domain.fleet import ScaleGroup, Slice
-from iris.domain.jobs import JobSpec
 from iris.domain.states import AttemptState, JobState, SliceState
 from iris.domain.views import Explanation
 from iris.planning import rules
 from iris.planning.autoscaler import plan_capacity
 from iris.planning.lifecycle import deadline
 from iris.planning.plans import CapacityPlan
+from iris.planning.refusals import refusal
 from iris.planning.room import shape_of
 from iris.planning.scheduler import (
     RESERVE_AFTER,
@@ -26,24 +26,6 @@ from iris.planning.scheduler import (
     why_it_waits,
 )
 from iris.planning.snapshot import PendingJob, Snapshot
-
-
-def refusal(spec: JobSpec, groups: Sequence[ScaleGroup]) -> str | None:
-    """Why no slice that the cluster could ever have will run the job.
-
-    Names the nearest thing that would fit; None if the job can run.
-    """
-    if not groups:
-        return "the cluster file has no scale groups"
-    if spec.tasks < 1:
-        return f"a job has at least 1 task, {spec.tasks} were asked for"
-    if any(_objection(spec, group) is None for group in groups):
-        return None
-    wanted = spec.constraints.accelerator
-    alike = [group for group in groups if group.accelerator == wanted]
-    if not alike:
-        return _no_such_accelerator(wanted, groups)
-    return _closest_refusal(spec, alike)
 
 
 def explain_job(snapshot: Snapshot, pending: PendingJob, now: float) -> Explanation:
@@ -125,78 +107,6 @@ def next_step(row: Slice, group: ScaleGroup | None, now: float) -> str:
     if row.state is SliceState.DELETING and group is not None:
         return words + _stuck_words(row, group, now)
     return words
-
-
-# -- refusals ----------------------------------------------------------------
-
-
-def _objection(spec: JobSpec, group: ScaleGroup) -> str | None:
-    if group.max_slices < 1:
-        return f"group {group.name} has max_slices 0"
-    if spec.constraints.accelerator and not spec.resources.chips:
-        chips = group.resources.chips
-        return f"a task on {group.accelerator} asks for 1 to {chips} chips, not for 0"
-    objected = rules.objection_of_group(spec, group)
-    return objected.words if objected else None
-
-
-def _no_such_accelerator(wanted: str, groups: Sequence[ScaleGroup]) -> str:
-    if not wanted:
-        names = ", ".join(sorted({group.accelerator for group in groups}))
-        return f"every scale group has an accelerator ({names}): ask for one of them"
-    others = [group for group in groups if group.accelerator]
-    if not others:
-        return f"no scale group has {wanted}, nor any other accelerator"
-    nearest = min(others, key=lambda group: (*_distance(wanted, group), group.name))
-    return (
-        f"no scale group has {wanted}; "
-        f"nearest: {nearest.accelerator} in group {nearest.name}"
-    )
-
-
-def _distance(wanted: str, group: ScaleGroup) -> tuple[bool, float]:
-    """Another family is further away than any size; sizes compare as ratios."""
-    family, _, size = wanted.rpartition("-")
-    other_family, _, other_size = group.accelerator.rpartition("-")
-    if not (size.isdigit() and other_size.isdigit() and int(size) and int(other_size)):
-        return family != other_family, 0.0
-    ratio = int(size) / int(other_size)
-    return family != other_family, max(ratio, 1 / ratio)
-
-
-def _closest_refusal(spec: JobSpec, alike: Sequence[ScaleGroup]) -> str:
-    """Against the group that comes furthest down the table of rules."""
-    misfit = _wrong_number_of_tasks(spec, alike)
-    if misfit:
-        return misfit
-    order = [rules.rule_name(rule) for rule in rules.RULES]
-    reasons: list[tuple[int, str, str]] = []
-    for group in alike:
-        objected = rules.objection_of_group(spec, group)
-        rank = order.index(objected.rule) if objected else len(order)
-        reasons.append((-rank, group.name, _objection(spec, group) or ""))
-    _, name, words = min(reasons)
-    return f"no scale group will do; nearest: group {name}, but {words}"
-
-
-def _wrong_number_of_tasks(spec: JobSpec, alike: Sequence[ScaleGroup]) -> str:
-    sizes = {group.vms for group in alike}
-    is_gang = spec.gang or min(sizes) > 1
-    if not spec.constraints.accelerator or not is_gang:
-        return ""
-    if spec.gang and spec.tasks in sizes:
-        return ""
-    wanted = spec.constraints.accelerator
-    vms = " or ".join(map(str, sorted(sizes)))
-    if spec.tasks in sizes:
-        return f"a slice of {wanted} has {vms} VMs, whose tasks start as a gang"
-    return (
-        f"a slice of {wanted} has {vms} VMs: "
-        f"it runs {vms} tasks, one on each, not {spec.tasks}"
-    )
-
-
-# -- explanations ------------------------------------------------------------
 
 
 def _promise_of(done: Round, pending: PendingJob) -> Promise:

@@ -71,8 +71,9 @@ def never_allowed(need: Resources, tasks: int, limits: UserLimits) -> str:
     """Why tasks that have to start together never will; empty if they may."""
     chips = need.chips * tasks
     if limits.chips and chips > limits.chips:
-        return f"it needs {chips} chips at once, and one user may have {limits.chips}"
+        most = f"{limits.chips} (user_limits/chips)"
+        return f"it needs {chips} chips at once, and one user may have {most}"
     if limits.running_tasks and tasks > limits.running_tasks:
-        most = limits.running_tasks
-        return f"its {tasks} tasks start together, and one user may have {most} at once"
+        most = f"{limits.running_tasks} at once (user_limits/running_tasks)"
+        return f"its {tasks} tasks start together, and one user may have {most}"
     return ""

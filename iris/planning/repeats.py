@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from msgspec.structs import replace
 
-from iris.domain.jobs import Job, JobSpec, SameName
+from iris.domain.jobs import Job, JobSpec, SameName, key_of
 
 
 def difference(job: Job, spec: JobSpec) -> str:
@@ -31,4 +31,4 @@ def difference_of_keeping(job: Job, spec: JobSpec) -> str:
 
 
 def _named(fields: Iterable[str]) -> str:
-    return ", ".join(f"spec.{name}" for name in fields)
+    return ", ".join(key_of(name) for name in fields)

@@ -161,7 +161,9 @@ class LocalController:
         except BlockingIOError as error:
             holder = os.pread(lock, 100, 0).decode() or "another process"
             raise AlreadyExists(
-                f"cluster {self._cluster} is being started by {holder}"
+                f"cluster {self._cluster} is being started by {holder}",
+                hint="Wait for it: `inv cluster.status` says when the cluster answers. "
+                "If nothing comes of it, end that process and start again.",
             ) from error
         finally:
             os.close(lock)

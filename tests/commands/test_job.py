@@ -6,6 +6,8 @@ import json
 import signal
 from typing import Any
 
+import pytest
+
 from tests.support.eventually import eventually
 from tests.support.terminal import ROOT, Terminal
 
@@ -103,6 +105,31 @@ def test_a_taken_name_gets_a_number(running):
         assert json.loads(said)["name"] == expected
 
 
+@pytest.mark.parametrize(
+    "flag", [("--name", "Bad_N"), ("--signal", "SIGKILL"), ("--env", "IRIS_X=1")]
+)
+def test_a_wrong_flag_is_refused_by_its_name_before_anything_is_uploaded(running, flag):
+    said = running.refused("job.run", *flag, "--", "true", status=2)
+
+    assert said.startswith(f"iris: {flag[0]}: ")
+    assert len(said.splitlines()) == 1
+
+
+def test_what_the_cluster_refuses_is_said_in_the_words_that_were_typed(running):
+    job = ("job.run", "--no-bundle", "--name", "sole")
+    running.ok(*job, "--", "sleep", "1000")
+
+    later = running.refused(*job, "--after", "nobody", "--", "true", status=2)
+    again = running.refused(*job, "--same-name", "refuse", "--", "true", status=1)
+    image = running.refused(*job, "--image", "python:3", "--", "true", status=2)
+    running.ok("job.cancel", "sole")
+
+    assert later.startswith("iris: there is no job 'nobody' to run after\nhint: ")
+    assert "is refused (--same-name refuse)\nhint: Give another --name" in again
+    assert image.startswith("iris: image python:3: attempts are no containers here")
+    assert not [said for said in (later, again, image) if "spec." in said]
+
+
 def test_a_job_that_is_run_twice_under_one_client_id_is_one(running):
     words = ("job.run", "--no-bundle", "--client-id", "nightly", "--name", "once")
 
@@ -113,7 +140,7 @@ def test_a_job_that_is_run_twice_under_one_client_id_is_one(running):
     assert first.startswith("job once accepted: 1 task;")
     assert json.loads(again)["name"] == "once"
     assert "client id nightly is that of job once" in other
-    assert "differs in spec.command" in other
+    assert "differs in command" in other
 
 
 def test_a_failed_job_exits_1_and_names_the_attempt(running):

@@ -46,11 +46,22 @@ def test_a_status_shows_the_attempts_of_the_task_that_failed_the_job(running):
     never = running.refused(
         "job.logs", "odd", "--task", "2", "--attempt", "5", status=1
     )
+    other = json.loads(running.ok("job.status", "odd/1", "--json"))
+    beyond = running.refused("job.status", "odd/3", status=1)
     less = running.refused("job.logs", "odd", "--attempt", "-1", status=2)
 
     assert [each["task"] for each in status["attempts"]] == [2]
-    assert "task 2 of job odd has had attempts 0 to 0" in never
+    assert (
+        "task 2 of job odd has had one attempt: 0\nhint: `inv job.status odd/2`"
+        in never
+    )
     assert "--attempt: expected 0 or more, got -1" in less
+    assert [each["index"] for each in other["tasks"]] == [1]
+    assert [(a["task"], a["state"]) for a in other["attempts"]] == [(1, "succeeded")]
+    assert beyond == (
+        "iris: job odd has no task 3: its tasks are 0 to 2\n"
+        "hint: `inv job.status odd` shows what became of them.\n"
+    )
 
 
 def test_words_that_are_no_text_are_refused_in_one_line(running):

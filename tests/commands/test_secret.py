@@ -39,6 +39,19 @@ def test_secrets_are_put_listed_and_deleted(running):
     assert "no value came" in running.refused("secret.put", "X", status=2)
 
 
+def test_a_secret_that_cannot_be_put_is_named_as_it_was_typed(running):
+    unread = running.refused("secret.put", "NOPE=env:NO_ONE", status=2)
+    typed = running.refused("secret.put", f"NOPE={CANARY}", "--dry-run", status=2)
+    would = running.ok("secret.put", "NOPE=env:NO_ONE", "--dry-run")
+
+    assert unread.startswith(
+        "iris: secret.put NOPE=env:NO_ONE: this terminal has no variable NO_ONE\nhint: "
+    )
+    assert typed.startswith("iris: secret.put: expected NAME, ")
+    assert CANARY not in typed
+    assert would == "would keep secret NOPE\n"
+
+
 def test_a_missing_secret_is_one_clear_line_and_submits_nothing(running):
     job = ("job.run", "--no-bundle", "--name", "lacking", "--secret")
     said = running.refused(*job, "NO_ONE", "--", "true", status=2)

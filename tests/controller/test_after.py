@@ -98,7 +98,7 @@ def test_a_job_after_one_that_is_not_there_is_refused(desk: Desk, after):
     answer = desk.ask("POST", "/v1/jobs", body)
 
     assert answer.status_code == 422
-    assert f"there is no job {after!r}" in answer.json["detail"]
+    assert answer.json["detail"] == f"there is no job {after!r} to run after"
 
 
 def test_a_job_after_one_that_has_ended_begins_or_is_refused(desk: Desk):
@@ -112,7 +112,8 @@ def test_a_job_after_one_that_has_ended_begins_or_is_refused(desk: Desk):
     refused = desk.ask("POST", "/v1/jobs", body)
     job = desk.submit(name="then", after=[{"job": "first", "on": "any"}])
 
-    assert "job first has ended: cancelled" in refused.json["detail"]
+    assert "job first, which has ended: cancelled" in refused.json["detail"]
+    assert "--after-any" in refused.json["hint"]
     assert job.spec.after == ()
 
 

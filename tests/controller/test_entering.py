@@ -64,7 +64,7 @@ def test_what_does_not_run_says_why_and_what_to_do(desk: Desk):
     assert "`inv probe.why train` says more" in waits.json["hint"]
     assert (beyond.status_code, beyond.json["detail"]) == (
         404,
-        "job train has tasks 0 to 0",
+        "job train has no task 1: its only task is 0",
     )
 
 

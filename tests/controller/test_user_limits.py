@@ -128,8 +128,11 @@ def test_the_same_submission_again_is_never_too_much():
 def test_what_could_never_start_within_the_limits_is_refused():
     fleet = Fleet(UserLimits(chips=8))
 
-    with pytest.raises(JobRefused, match="needs 16 chips at once"):
+    with pytest.raises(JobRefused, match="needs 16 chips at once") as refused:
         fleet.submit(tasks=4, gang=True, resources=A_VM, constraints=_on_tpu())
+
+    assert refused.value.message.endswith("may have 8 (user_limits/chips)")
+    assert "user_limits" in refused.value.hint
 
 
 def test_limits_are_those_of_the_cluster_file():

@@ -96,6 +96,22 @@ def test_where_there_is_nothing_the_reason_is_the_answer(desk: Desk, session, tm
     assert not (tmp_path / "out").exists()
 
 
+def test_an_attempt_that_there_was_not_leads_to_those_there_were(
+    desk: Desk, session, tmp_path
+):
+    (worker,) = desk.boot()
+    job = desk.submit(tasks=2)
+    leave(desk, worker, job, 0)
+
+    with pytest.raises(NotThere, match="no attempt 7, the last one is 0") as refused:
+        fetch(session, job, folder=tmp_path / "out", task=0, attempt=7)
+
+    assert refused.value.hint == (
+        f"`inv job.status {job.name}/0` shows its attempts; "
+        "without --attempt it is the last one that is asked for."
+    )
+
+
 def test_a_file_that_changed_on_the_controllers_disk_is_not_taken(
     desk: Desk, session, tmp_path
 ):

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import inspect
+from pathlib import Path
 
 import msgspec
 import pytest
 
+from iris import wire
 from iris.commands import job
 from iris.config import parse_config
 from iris.errors import JobRefused, UsageError
@@ -15,6 +17,7 @@ from iris.operations.job_outlook import look_ahead, words_of
 from iris.operations.job_words import Wanted, make_spec
 from iris.operations.sweep_files import read_sweep
 
+ROOT = Path(__file__).parents[2]
 # Flags that are about the command and not about the job.
 NOT_OF_A_JOB = {"file", "follow", "wait_timeout", "config", "cluster", "json"}
 EVERY_KEY = """\
@@ -71,6 +74,20 @@ def test_a_job_file_says_what_flags_say(tmp_path):
     )
 
 
+def test_the_first_job_file_of_the_docs_runs_on_the_local_example(tmp_path):
+    page = (ROOT / "docs/jobs.md").read_text()
+    (tmp_path / "tune.yaml").write_text(page.split("```yaml\n")[1].split("```")[0])
+    grid = (ROOT / "examples/jobs/sweep/grid.jsonl").read_text()
+    (tmp_path / "grid.jsonl").write_text(grid)
+    local = (ROOT / "examples/local.yaml").read_text()
+
+    spec = make_spec(read_job_file(tmp_path / "tune.yaml"))
+    seen = look_ahead(spec, parse_config(local, "local.yaml").groups())
+
+    assert (spec.name, spec.tasks) == ("tune", 4)
+    assert [place.group for place in seen.places] == ["v5litepod-4"]
+
+
 def test_flags_go_before_the_file_and_variables_of_both_are_kept(tmp_path):
     file = tmp_path / "tune.yaml"
     file.write_text(EVERY_KEY)
@@ -107,6 +124,10 @@ def test_a_job_without_a_name_is_named_after_its_file(tmp_path):
         ("name: a\nname: b", "stands twice"),
         ("- a", "expected a mapping"),
         ("a: [", "line 2:"),
+        (
+            "command: x\nenv: {IRIS_X: '1'}",
+            "env.*expected names of letters, .*IRIS_ are Iris's own.*'IRIS_X'",
+        ),
     ],
 )
 def test_a_fault_of_a_job_file_names_file_path_and_value(tmp_path, text, said):
@@ -131,6 +152,34 @@ def test_a_sweep_has_a_task_for_each_line_seen_from_its_job_file(tmp_path):
     assert spec.variables_of(0) == {"lr": "1e-4", "deep": "true"}
 
 
+@pytest.mark.parametrize(
+    ("written", "arrives"),
+    [
+        ("1e5", "1e5"),
+        ("1.0", "1.0"),
+        ("-0", "-0"),
+        ("123456789012345678901234567890", "123456789012345678901234567890"),
+        ("true", "true"),
+        (r'"\u00fc \"x\""', 'ü "x"'),
+        ("{}", "{}"),
+        (
+            '{ "lr": 1e5, "deep": [1.0, null, false] }',
+            '{"lr":1e5,"deep":[1.0,null,false]}',
+        ),
+        (r'["\u00fc", "a \"b\"", "\u0000"]', r'["ü","a \"b\"","\u0000"]'),
+        ("[10000000000000000000001, -2E-3]", "[10000000000000000000001,-2E-3]"),
+    ],
+)
+def test_a_value_of_a_sweep_arrives_as_it_is_written(tmp_path, written, arrives):
+    file = tmp_path / "s.jsonl"
+    file.write_text(f'{{"a": {written}}}')
+
+    each = read_sweep(file)
+
+    assert each == {"a": (arrives,)}
+    assert wire.encode(each)  # plain text, as it travels
+
+
 def test_a_table_is_a_sweep_too(tmp_path):
     file = tmp_path / "grid.csv"
     file.write_text('lr,words\r\n0.1,"a, b"\r\n0.2,\r\n')
@@ -143,7 +192,9 @@ def test_a_table_is_a_sweep_too(tmp_path):
     [
         ("s.jsonl", b'{"a": 1}\n{"a": 1', "line 2: not JSON"),
         ("s.jsonl", b'{"a": 1}\n{"b": 1}', "line 2: expected the fields a"),
-        ("s.jsonl", b'{"a": [1]}', r"line 1: a: expected text, .* got \[\"1\"\]"),
+        ("s.jsonl", b'{"a": [1, NaN]}', "line 1: not JSON: NaN is no number of it"),
+        ("s.jsonl", b'{"a": {"b": 1, "b": 2}}', "line 1: not JSON: a field stands"),
+        ("s.jsonl", b'{"a": %b1%b}' % (b"[" * 3000, b"]" * 3000), "nested too deeply"),
         ("s.jsonl", b'{"a": null}', "line 1: a: .* got nothing"),
         ("s.jsonl", b'{"a": 1, "a": 2}', "line 1: not JSON: a field stands twice"),
         ("s.jsonl", b'{"a b": 1}', "line 1: expected fields that can be variables"),

@@ -57,6 +57,37 @@ def test_tasks_of_a_single_vm_type_are_single():
         ),
         (Wanted(("a",), setup_timeout="26m"), UsageError, "at most 25m, got '26m'"),
         (Wanted(("a",), env=("1X=2",)), UsageError, "NAME=VALUE"),
+        (
+            Wanted(("a",), env=("IRIS_X=2",)),
+            UsageError,
+            "^--env: names that begin with IRIS_ are Iris's own, got 'IRIS_X'$",
+        ),
+        (
+            Wanted(("a",), name="Bad_N"),
+            UsageError,
+            "^--name: expected at most 63 of .*, got 'Bad_N'$",
+        ),
+        (
+            Wanted(("a",), signal="SIGKILL"),
+            UsageError,
+            "^--signal: expected one of SIGTERM, .*, got 'SIGKILL'$",
+        ),
+        (
+            Wanted(("a",), image="a b"),
+            UsageError,
+            "^--image: expected a container image .*, got 'a b'$",
+        ),
+        (
+            Wanted(("a",), checkpoint_dir="a\nb"),
+            UsageError,
+            "^--checkpoint-dir: expected a path",
+        ),
+        (
+            Wanted(("a",), secret=("X",), env=("X=1",)),
+            UsageError,
+            "^--secret: X is a variable of the job already$",
+        ),
+        (Wanted(("a", "\0")), UsageError, "^the command: a word holds a NUL$"),
     ],
 )
 def test_wrong_words_are_named(wanted, error, named):

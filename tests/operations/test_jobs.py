@@ -7,8 +7,9 @@ import pytest
 from iris.domain.jobs import JobSpec
 from iris.domain.states import JobState, TaskState
 from iris.domain.views import JobView
-from iris.errors import FellShort
-from iris.operations.jobs import require_success
+from iris.errors import FellShort, NotThere
+from iris.operations.jobs import job_and_task, report, require_success
+from tests.support.desk import Desk
 
 LATE = "it did not start within 60 s: there is no worker at all"
 
@@ -43,3 +44,39 @@ def test_of_a_cancelled_job_both_are_named():
 
     assert "`inv job.status train` says what became of each" in hint
     assert "`inv job.logs train` shows what ran" in hint
+
+
+def test_the_attempts_of_any_task_are_shown_when_it_is_named(desk: Desk, session):
+    (worker,) = desk.boot()
+    job = desk.submit(name="train", tasks=3)
+    desk.place(job, worker, 1)
+
+    one, all_of_it = report(session, "train/1"), report(session, "train")
+    by_uid = report(session, f"{job.uid}/1")
+
+    assert [task.index for task in one.tasks] == [1]
+    assert [(each.task, each.number) for each in one.attempts] == [(1, 0)]
+    assert by_uid.attempts == one.attempts
+    assert (len(all_of_it.tasks), all_of_it.attempts) == (3, ())
+
+
+def test_a_task_that_is_not_there_is_named_with_those_that_are(desk: Desk, session):
+    desk.submit(name="train", tasks=3)
+
+    with pytest.raises(NotThere, match=r"no task 3: its tasks are 0 to 2$") as refused:
+        report(session, "train/3")
+
+    assert "`inv job.status train`" in refused.value.hint
+
+
+@pytest.mark.parametrize(
+    ("named", "told"),
+    [
+        ("a", ("a", None)),
+        ("a/0", ("a", 0)),
+        ("a/b", ("a/b", None)),
+        ("/1", ("/1", None)),
+    ],
+)
+def test_a_number_behind_the_name_is_a_task(named, told):
+    assert job_and_task(named) == told

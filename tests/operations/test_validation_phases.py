@@ -20,7 +20,7 @@ from iris.operations.validation_phases import (
     judge_stays,
     list_phases,
 )
-from iris.planning.explain import refusal
+from iris.planning.refusals import refusal
 from tests.support.builders import a_group, a_tpu_group
 
 PLAIN = a_group()

@@ -10,9 +10,9 @@ from msgspec.structs import replace
 from iris.domain.jobs import EndCause
 from iris.domain.states import AttemptState, SliceState, WorkerState
 from iris.planning.autoscaler import plan_capacity
-from iris.planning.explain import refusal
 from iris.planning.gangs import plan_verdicts
 from iris.planning.lifecycle import Seen, Sighted, plan_lifecycle
+from iris.planning.refusals import refusal
 from iris.planning.scheduler import RESERVE_AFTER, plan_assignments
 from tests.support.builders import (
     BATCH,

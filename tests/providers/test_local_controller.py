@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import signal
 import subprocess
 
+import pytest
+
 from iris.clock import RealClock
+from iris.errors import AlreadyExists
 from iris.processes import started_at
 from iris.providers import load_provider
 from iris.providers.contract import ControllerRequest, Phase
@@ -28,6 +32,21 @@ def test_a_controller_that_was_killed_is_stopped_and_starts_again(home):
 
     eventually(lambda: provider.list_controllers()[0].address)
     assert pid_of_controller(home) != first
+
+
+def test_who_finds_another_terminal_starting_it_is_told_what_to_do(home):
+    folder = home / "local" / "mine"
+    folder.mkdir(parents=True)
+    with (folder / "starting.lock").open("w") as lock:
+        lock.write("process 7")
+        lock.flush()
+        fcntl.flock(lock, fcntl.LOCK_EX)
+
+        with pytest.raises(AlreadyExists, match="started by process 7") as refused:
+            a_provider().create_controller(ControllerRequest("c-1", TEXT))
+
+    assert "`inv cluster.status`" in refused.value.hint
+    assert "end that process and start again" in refused.value.hint
 
 
 def test_a_controller_whose_number_was_never_written_down_is_found(home):

@@ -7,11 +7,11 @@ from msgspec.structs import replace
 from iris.controller.api.jobs import own_job
 from iris.controller.api.query import page_number
 from iris.controller.api.route import USERS, Call, NoQuery, Routes
-from iris.controller.task_views import attempt_view
+from iris.controller.task_views import attempt_view, require_task
 from iris.controller.views import JobViews
 from iris.domain.jobs import Job
 from iris.domain.views import AttemptView, TaskView
-from iris.errors import Conflict, NotThere
+from iris.errors import Conflict
 from iris.planning.entering import why_closed
 
 routes = Routes()
@@ -41,6 +41,5 @@ def entrance(call: Call[None, NoQuery]) -> AttemptView:
 
 
 def _task(jobs: JobViews, job: Job, index: int) -> TaskView:
-    if index >= job.spec.tasks:
-        raise NotThere(f"job {job.name} has tasks 0 to {job.spec.tasks - 1}")
+    require_task(job, index)
     return jobs.tasks(job, None, index, 1).items[0]

@@ -20,10 +20,11 @@ from iris.controller.logs import LogFilter
 from iris.controller.parts import Parts
 from iris.controller.streams import stream_log
 from iris.controller.tail import read_tail
+from iris.controller.task_views import require_task
 from iris.domain.jobs import Job
 from iris.domain.pages import LogPage, TextPage
 from iris.domain.views import LogLine
-from iris.errors import NotThere, UsageError
+from iris.errors import UsageError
 
 MOST_TAIL = 1 << 20  # bytes
 routes = Routes()
@@ -137,6 +138,6 @@ def _job_with_task(
     task: int | None,
 ) -> Job:
     job = own_job(parts, call.caller, call.params["job"])
-    if task is not None and not 0 <= task < job.spec.tasks:
-        raise NotThere(f"job {job.name} has tasks 0 to {job.spec.tasks - 1}")
+    if task is not None:
+        require_task(job, task)
     return job

@@ -17,6 +17,7 @@ from iris.controller.api.route import (
     Routes,
 )
 from iris.controller.parts import Parts
+from iris.controller.task_views import require_task
 from iris.domain.jobs import Attempt, Job
 from iris.domain.pages import Page
 from iris.domain.protocol import MOST_IN_PIECE, OutputsHad, OutputsOffer
@@ -86,7 +87,7 @@ def list_outputs(call: Call[None, OutputsQuery]) -> Page[OutputsView]:
         first, limit = page_number(query.page, 0), limited(query.limit)
         page = parts.jobs.tasks(job, None, first, limit)
     else:
-        _require_task(job, query.task)
+        require_task(job, query.task)
         page = parts.jobs.tasks(job, None, query.task, 1)
         page = Page(page.items)
     found = tuple(_view(parts, job, task, query.attempt) for task in page.items)
@@ -125,11 +126,6 @@ def _own_attempt(
     if attempt.state in ATTEMPT_ENDED:
         raise NotThere(f"attempt {uid} has ended")
     return attempt
-
-
-def _require_task(job: Job, task: int) -> None:
-    if not 0 <= task < job.spec.tasks:
-        raise NotThere(f"job {job.name} has tasks 0 to {job.spec.tasks - 1}")
 
 
 def _view(parts: Parts, job: Job, task: TaskView, number: int | None) -> OutputsView:

@@ -48,7 +48,7 @@ def require_same(job: Job, submission: Submission, in_order: bool = True) -> Non
     """Refuse another job under the client id of one that was accepted."""
     spec, client_id = submission.spec, submission.client_id
     if job.client_id == client_id:
-        said = (difference(job, spec), "" if in_order else "spec.after")
+        said = (difference(job, spec), "" if in_order else "after")
         differs = ", ".join(filter(None, said))
     else:  # it was kept by its name
         differs = difference_of_keeping(job, spec)
@@ -74,7 +74,11 @@ def _require_within(change: Change, user: str, limits: UserLimits) -> None:
         together = job.spec.tasks if job.spec.gang else 1
         never = never_allowed(job.spec.resources, together, limits)
         if never:
-            raise JobRefused(f"job {job.name}: {never}")
+            raise JobRefused(
+                f"job {job.name}: {never}",
+                hint="Ask for less at once, or have user_limits raised in the cluster "
+                "file.",
+            )
     waiting = sum(job.spec.tasks for job in new)
     if not limits.pending_tasks or not waiting:
         return
@@ -101,8 +105,9 @@ def _take(change: Change, submission: Submission, owner: Owner, taken: set[str])
     is_own = live.user == owner.user and owner.parent in ("", live.parent)
     if policy is SameName.REFUSE or not is_own:
         raise Conflict(
-            f"job {live.name} of {live.user} is live, and same_name is {policy}",
-            hint="Another name, or another same_name, or wait until it has ended.",
+            f"job {live.name} of {live.user} is live, and a second one of its name "
+            f"is refused (--same-name {policy})",
+            hint="Give another --name or --same-name, or wait until it has ended.",
         )
     if policy is SameName.KEEP:
         _remember_answer(change, submission.client_id, live.uid)
