@@ -8,7 +8,7 @@ from iris.commands._edge import CONFIG, JSON, command, show
 from iris.commands._following import fetching, watching
 
 FOLLOW = {"follow": "Go on with the output as it comes, until the job has ended."}
-JOB = {"job": "The job, by its name or uid."}
+JOB = {"job": "The job, by its name or uid; JOB/i is one task."}
 
 
 @command(
@@ -41,8 +41,9 @@ def fetch(
     from iris.operations import fetching as operation
     from iris.operations import jobs
 
+    name, task = jobs.job_and_one_task(job, task)
     session = open_session(config, cluster)
-    found = jobs.find(session, job)
+    found = jobs.find(session, name)
     folder = Path(output or found.name)
     wanted = operation.Wanted(folder, task, attempt, force)
     with fetching() as say:
@@ -81,10 +82,11 @@ def logs(
     from iris.commands._marks import open_session
     from iris.operations import job_logs, jobs
 
+    name, task = jobs.job_and_one_task(job, task)
     wanted = job_logs.Wanted(task, attempt, since, grep, prefix)
     job_logs.require_sound(wanted)
     session = open_session(config, cluster)
-    found = jobs.find(session, job)
+    found = jobs.find(session, name)
     read = job_logs.follow if follow else job_logs.read
     with watching(found, task, as_json=json) as write:
         for piece in read(session, found, wanted):

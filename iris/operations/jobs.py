@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from iris.client import Client
 from iris.domain.states import JOB_ENDED, JobState
 from iris.domain.views import AttemptView, JobView, LogLine, TaskView
-from iris.errors import FellShort, NotThere
+from iris.errors import FellShort, NotThere, UsageError
 from iris.operations.job_files import over, read_job_file
 from iris.operations.job_outlook import Outlook, look_ahead
 from iris.operations.job_words import Wanted, make_spec, read_choice
@@ -113,6 +113,14 @@ def job_and_task(named: str) -> tuple[str, int | None]:
     """The job of JOB or JOB/i, and i where it is said: no name has a `/`."""
     told = _TASK.fullmatch(named)
     return (told[1], int(told[2])) if told else (named, None)
+
+
+def job_and_one_task(named: str, task: int | None) -> tuple[str, int | None]:
+    """The same where the task may be said by a word of its own. Raises UsageError."""
+    name, told = job_and_task(named)
+    if told is not None and task not in (None, told):
+        raise UsageError(f"{named} is task {told}, and task {task} is asked for too")
+    return name, task if told is None else told
 
 
 def find(session: Session, job: str) -> JobView:

@@ -22,6 +22,9 @@ def test_what_tasks_left_and_printed_is_brought_as_asked(running):
     wrong = running.refused("job.fetch", "leaves", "first", status=2)
     picked = running.ok("job.logs", "leaves", "--grep", "^s.id", "--prefix")
     late = running.ok("job.logs", "leaves", "-f", "--since", "1h", "--task", "1")
+    short = running.ok("job.logs", "leaves/1", "--since", "1h")
+    both = running.refused("job.logs", "leaves/1", "--task", "0", status=2)
+    running.ok("job.fetch", "leaves/1", "-o", str(one))
     mistyped = running.refused("job.logs", "leaves", "--grep", "a(", status=2)
 
     assert "job leaves has no outputs to fetch: task 0" in early
@@ -32,7 +35,8 @@ def test_what_tasks_left_and_printed_is_brought_as_asked(running):
     assert (one / "d/f").read_text() == "of 1\n"
     assert "--task: expected a whole number, got 'first'" in wrong
     assert sorted(picked.splitlines()) == ["task 0 | said", "task 1 | said"]
-    assert late == "said\n"
+    assert late == short == "said\n"
+    assert "leaves/1 is task 1, and task 0 is asked for too" in both
     assert "--grep: 'a(' is no regular expression" in mistyped
 
 
