@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from iris.domain.protocol import AttemptReport
 from iris.domain.states import AttemptState, TaskState
 from iris.planning.plans import Verdict, VerdictPlan
@@ -53,6 +55,31 @@ def test_a_gangs_failure_is_charged_once_and_all_members_go_again_together():
         assert tables.attempts == {}
     assert [task.failures for task in tasks] == [0, 0, 1, 0]
     assert {task.state for task in tasks} == {TaskState.PENDING}
+
+
+@pytest.mark.parametrize(
+    ("outcome", "limits", "because"),
+    [
+        ("failed", {}, "task 2 failed: exited with status 1"),
+        ("lost", {"max_losses": 0}, "lost 1 times, the last time: task 2 lost"),
+    ],
+)
+def test_the_end_of_a_gang_names_its_task_once(outcome, limits, because):
+    fleet = Fleet()
+    workers = fleet.boot(TPU)
+    job = fleet.submit(tasks=4, gang=True, **limits)
+    uids = fleet.place(job, *workers)
+    for worker, uid in zip(workers, uids, strict=True):
+        fleet.beat(worker, [ended(uid, FAILED, 1)])
+    with fleet.state.reading() as tables:
+        (gang_uid,) = tables.gangs
+
+    told = because.removeprefix("lost 1 times, the last time: ")
+    verdict = Verdict(gang_uid, outcome, uids[2], None, told)
+    fleet.state.commit_verdicts(VerdictPlan(verdicts=(verdict,)))
+
+    *_, last = fleet.state.recent_events(0)
+    assert (last.kind, last.because) == ("job failed", because)
 
 
 def _prepared(uid, port):

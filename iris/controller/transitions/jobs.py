@@ -78,9 +78,10 @@ def end_task(
     )
     job = change.job(task.job_uid)
     if to is TaskState.FAILED and not job.because:
+        # the end of a gang names the task, or the machine, that was its cause
         blamed = replace(
             job,
-            because=f"task {task.index}: {because}",
+            because=because if job.spec.gang else f"task {task.index}: {because}",
             blamed_task=task.index,
             blamed_attempt=task.attempts - 1,
         )
