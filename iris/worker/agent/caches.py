@@ -16,6 +16,7 @@ from pathlib import Path
 
 import msgspec
 
+from iris.domain.preparing import words_of_lack
 from iris.domain.protocol import AttemptSpec
 from iris.worker.agent.desk import Desk
 from iris.worker.agent.environment import setup_key
@@ -85,7 +86,7 @@ class Caches:
             free = shutil.disk_usage(self._shared).free
         if free >= wanted:
             return ""
-        return f"{free / 1e9:.1f} GB of its VM's disk are free of {wanted / 1e9:.1f} GB"
+        return words_of_lack(free, wanted)
 
     def live_specs(self) -> list[AttemptSpec]:
         """Of all attempts that have not ended."""
