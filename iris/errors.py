@@ -6,6 +6,7 @@ IrisError
 │   └── BadBundle           the working folder cannot travel as a bundle
 ├── JobRefused              a job that could never run, or whose spec is wrong
 ├── NoCluster               there is no such cluster, or no record of one
+│   └── ClusterGone         it was there, and its state is deleted
 ├── FileDiffers             the cluster runs another version of its file
 ├── Held                    another process holds what only one may hold
 ├── PortTaken               something else listens on the address
@@ -86,6 +87,10 @@ class NoCluster(IrisError):
     """There is no such cluster, or no record of one on this machine."""
 
     http_status = 404
+
+
+class ClusterGone(NoCluster):
+    """The cluster was there and is deleted, its state too: nobody comes back."""
 
 
 class FileDiffers(IrisError):

@@ -17,7 +17,7 @@ from iris.client.records import Record
 from iris.clock import Clock, RealClock
 from iris.config import ClusterConfig, find_config, parse_config, read_text
 from iris.domain.endpoints import Endpoints
-from iris.errors import NoCluster, Unreachable, UsageError
+from iris.errors import CloudError, ClusterGone, NoCluster, Unreachable, UsageError
 from iris.images.lock import find_lock, lock_file, pin
 from iris.providers import load_provider
 from iris.providers.contract import (
@@ -66,7 +66,7 @@ class Session(msgspec.Struct, frozen=True):
                 hint=f"`inv cluster.start --config {self.config_path}` starts it, "
                 "or finds the one that runs.",
             )
-        return Client(self.controller_url, records.token(self.cluster), patience)
+        return Client(_Lookup(self), records.token(self.cluster), patience)
 
     @property
     def file_path(self) -> str:
@@ -129,12 +129,54 @@ class Session(msgspec.Struct, frozen=True):
             )
         return self.reach.url(machine)
 
+    def is_deleted(self) -> bool:
+        """Is nothing left to start it on? False where that cannot be told."""
+        try:
+            left = self.provider.list_leftovers()
+        except CloudError:
+            return False
+        return not {"controller", "disk"} & {each.kind for each in left}
+
     def controller_machine(self) -> ControllerMachine | None:
         """The controller's machine; a namesake's is none of ours."""
         for machine in self.provider.list_controllers():
             if self.cluster_uid in ("", machine.cluster_uid):
                 return machine
         return None
+
+
+class _Lookup:
+    """Where the controller answers; where there is none, whether one may come back.
+
+    Raises ClusterGone where its state is gone. That asks a cloud for all that it has:
+    it is done now and then, and once the cluster is forgotten here.
+    """
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._look_at = 0.0
+
+    def __call__(self) -> str:
+        try:
+            return self._session.controller_url()
+        except NoCluster as error:
+            if not self._is_deleted():
+                raise
+            raise ClusterGone(
+                f"cluster {self._session.cluster!r} is gone: it was deleted, "
+                "and its state with it",
+                hint="`inv cluster.start --config FILE` starts a new one; "
+                "what ran on this one is lost.",
+            ) from error
+
+    def _is_deleted(self) -> bool:
+        session, now = self._session, self._session.clock.now()
+        record = records.find(session.cluster)
+        is_known = record is not None and record.cluster_uid == session.cluster_uid
+        if is_known and now < self._look_at:
+            return False
+        self._look_at = now + LOOK
+        return session.is_deleted()
 
 
 def open_session(

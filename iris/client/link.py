@@ -21,6 +21,7 @@ from iris import wire
 from iris.clock import Clock, RealClock
 from iris.domain.views import Problem
 from iris.errors import (
+    ClusterGone,
     IrisError,
     Late,
     NoCluster,
@@ -79,7 +80,7 @@ class Link:
     """Kept connections to where `lookup` says; tries again for `patience` seconds.
 
     A cluster without a controller ends it soon, unless one answered before: that is
-    a restart.
+    a restart. One that is deleted ends it at once.
     """
 
     def __init__(
@@ -146,6 +147,8 @@ class Link:
                 return answer
 
     def _is_hopeless(self, because: IrisError, passed: float) -> bool:
+        if isinstance(because, ClusterGone):
+            return True
         is_gone = isinstance(because, NoCluster) and passed >= RESTART_GAP
         return is_gone and not self._was_there
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import islice
+from operator import attrgetter
 
 from iris.domain.jobs import Job, Task
 from iris.domain.states import TASK_ENDED, TaskState
@@ -93,7 +94,8 @@ class JobTasks:
 
     def _count_pending(self, now: float) -> PendingJob:
         ready = sorted(i for i, t in self._back.items() if t.not_before <= now)
-        later = [t.not_before for t in self._back.values() if t.not_before > now]
+        later = [t for t in self._back.values() if t.not_before > now]
+        next_back = min(later, key=attrgetter("not_before"), default=None)
         fresh_count = self.fresh_count()
         since = [t.pending_since for t in self._back.values()]
         if fresh_count:
@@ -106,9 +108,10 @@ class JobTasks:
             ready=tuple(first),
             ready_count=len(ready) + fresh_count,
             later_count=len(later),
-            next_ready_at=min(later, default=0.0),
+            next_ready_at=next_back.not_before if next_back else 0.0,
             pending_since=min(since, default=0.0),
             is_untried=fresh_count == len(self._codes),
+            later_because=next_back.reason if next_back else "",
             shape=self._shape,
         )
 

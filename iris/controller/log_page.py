@@ -32,6 +32,7 @@ class LogPageMaker:
 
     def __init__(self, cursor: int, wanted: LogFilter, most_lines: int) -> None:
         self.cursor = cursor
+        self._is_midway = cursor > 0  # the reader had what lies before it
         self._wanted = wanted
         self._most_lines = most_lines
         self._room = PAGE_BYTES
@@ -70,9 +71,18 @@ class LogPageMaker:
         if ALL_TASKS in gone.key:
             task = number = _SEVERAL
         words = words_of_gone(gone.length, gone.why, gone.bound)
-        newline = "\n" if gone.offset else ""  # a line may have been cut
+        newline = "\n" if self._may_cut_a_line(gone) else ""
         content = f"{newline}{words}\n".encode()
         self._lines.append(LogLine(gone.end, task, number, gone.at, content))
+
+    def _may_cut_a_line(self, gone: Gone) -> bool:
+        """May what the reader had last have ended in the middle of one?
+
+        What is gone begins where the file did, which may be before all that he had.
+        """
+        if self._lines:
+            return gone.offset > 0 or not self._lines[-1].content.endswith(b"\n")
+        return self._is_midway or gone.offset > 0
 
 
 def _together(first: Gone, second: Gone) -> Gone:

@@ -42,6 +42,11 @@ def moment(at: float) -> str:
     return time.strftime("%d %b %H:%M UTC", time.gmtime(at))
 
 
+def second(at: float) -> str:
+    """A time within the next minutes."""
+    return time.strftime("%H:%M:%S UTC", time.gmtime(at))
+
+
 def _live(tables: Tables, job: Job) -> list[Attempt]:
     tasks = tables.tasks[job.uid].touched.values()
     found = (tables.attempts.get(task.attempt_uid) for task in tasks)

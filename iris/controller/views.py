@@ -15,7 +15,7 @@ from iris.clock import Clock
 from iris.controller.history import History, JobFilter
 from iris.controller.job_tasks import JobTasks
 from iris.controller.state import State
-from iris.controller.stays import words_of_stay, words_of_waiting
+from iris.controller.stays import second, words_of_stay, words_of_waiting
 from iris.controller.tables import Tables
 from iris.controller.task_views import attempt_view, require_task, task_view
 from iris.controller.transitions.forgetting import no_such_job
@@ -23,7 +23,8 @@ from iris.domain.jobs import Attempt, Job, JobSpec, Task
 from iris.domain.pages import Page
 from iris.domain.states import TASK_ENDED, JobState, TaskState
 from iris.domain.views import AttemptView, Explanation, JobView, TaskView
-from iris.planning.explain import explain_job, what_goes_on
+from iris.planning.explain import explain_job
+from iris.planning.under_way import ways_out, what_goes_on, words_of_backoff
 
 NEWEST = 1 << 62  # above the place in line of any job
 _WINDOW = 1000  # rows read at once
@@ -56,7 +57,7 @@ class JobViews:
         """A job with the counts of its tasks."""
         with self._state.reading() as tables:
             if job.uid in tables.jobs:
-                return _live_view(tables, job.uid)
+                return _live_view(tables, job.uid, self._clock.now())
         return self._ended_view(job if job.ended_at else self.find(job.uid))
 
     def page(self, wanted: JobFilter, before: int, limit: int) -> Page[JobView]:
@@ -110,7 +111,8 @@ class JobViews:
         snapshot = self._state.snapshot()
         for pending in snapshot.pending:
             if pending.job.uid == job.uid:
-                why = explain_job(snapshot, pending, self._clock.now())
+                now = self._clock.now()
+                why = explain_job(snapshot, pending, now, moment=second)
                 return replace(why, because=words_of_waiting(job, why.because))
         view, said = self.view(job), what_goes_on(snapshot, job.uid)
         counts = _words_of_counts(view.counts)
@@ -119,14 +121,16 @@ class JobViews:
             state=view.state,
             because=view.because or (f"{counts}: {said}" if said else counts),
             next_step=_next_step(view, job),
+            unblock=ways_out(snapshot, job),
         )
 
     def _live(
         self, wanted: JobFilter, before: int, limit: int
     ) -> list[tuple[int, JobView]]:
+        now = self._clock.now()
         with self._state.reading() as tables:
             matching = (
-                (job.order, _live_view(tables, job.uid))
+                (job.order, _live_view(tables, job.uid, now))
                 for job in reversed(tables.jobs.values())
                 if job.order < before and _is_wanted(tables, job, wanted)
             )
@@ -176,12 +180,14 @@ def derive_job_state(counts: Mapping[TaskState, int]) -> JobState:
     return JobState.RUNNING if has_begun else JobState.PENDING
 
 
-def _live_view(tables: Tables, job_uid: str) -> JobView:
-    job = tables.jobs[job_uid]
-    counts = tables.tasks[job_uid].counts()
+def _live_view(tables: Tables, job_uid: str, now: float) -> JobView:
+    job, tasks = tables.jobs[job_uid], tables.tasks[job_uid]
+    counts = tasks.counts()
     waits = words_of_stay(tables, job)
     if counts.get(TaskState.PENDING):
         waits = job.words_of_waiting() or tables.waiting.get(job_uid, "")
+        if not waits and (pending := tasks.pending(now)) is not None:
+            waits = words_of_backoff(pending, second)
         waits = words_of_waiting(job, waits)
     return _job_view(job, derive_job_state(counts), counts, waits)
 
@@ -253,6 +259,8 @@ def _next_step(view: JobView, job: Job) -> str:
         return ""
     if view.cancelled_by:
         return "it ends once its workers have confirmed that what runs has stopped"
+    if view.state is JobState.PENDING and not job.waits_for:
+        return "it starts once it is prepared there, else it is tried again"
     if job.waits_for:
         return "it is scheduled once they have ended, and cancelled if it cannot be"
     return "it ends with its last task"

@@ -254,3 +254,8 @@ class Attempt(msgspec.Struct, frozen=True, gc=False):
     cause: EndCause | None = None
     detail: str = ""
     kept_until: float = 0.0  # it has failed, and holds its place for visitors
+
+    @property
+    def had_failed(self) -> bool:
+        """Was only its place left to end, which was kept for visitors?"""
+        return bool(self.kept_until) and self.state is AttemptState.FAILED

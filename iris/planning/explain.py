@@ -5,10 +5,10 @@ Every answer comes out of the rules and plans that decide, never beside them.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable
 
 from iris.domain.fleet import ScaleGroup, Slice
-from iris.domain.states import AttemptState, JobState, SliceState
+from iris.domain.states import JobState, SliceState
 from iris.domain.views import Explanation
 from iris.planning import rules
 from iris.planning.autoscaler import plan_capacity
@@ -26,10 +26,20 @@ from iris.planning.scheduler import (
     why_it_waits,
 )
 from iris.planning.snapshot import PendingJob, Snapshot
+from iris.planning.under_way import words_of_backoff
 
 
-def explain_job(snapshot: Snapshot, pending: PendingJob, now: float) -> Explanation:
-    """Why the job's tasks wait, what happens next, what would unblock them."""
+def explain_job(
+    snapshot: Snapshot,
+    pending: PendingJob,
+    now: float,
+    *,
+    moment: Callable[[float], str] = str,
+) -> Explanation:
+    """Why the job's tasks wait, what happens next, what would unblock them.
+
+    `moment` says a time as people read it, of which this knows nothing.
+    """
     done = promise_room(snapshot, now, ready_count_of)
     plan = plan_capacity(snapshot, now)
     promise = _promise_of(done, pending)
@@ -41,9 +51,9 @@ def explain_job(snapshot: Snapshot, pending: PendingJob, now: float) -> Explanat
     return Explanation(
         job=spec.name,
         state=_state_of(pending),
-        because=_because(snapshot, done, promise),
+        because=_because(snapshot, done, promise, moment),
         obstacles=obstacles,
-        autoscaler=outlook or "nothing: there is room for it",
+        autoscaler=outlook or _no_outlook(promise),
         next_step=_next_step_of(promise, outlook, now),
         next_at=_next_at(plan, promise, now),
         unblock=_unblock(snapshot, promise, plan),
@@ -59,31 +69,6 @@ def _explain_limit(pending: PendingJob, promise: Promise) -> Explanation:
         next_step=f"it goes on when other work of {pending.job.user} has ended",
         unblock="wait, or raise user_limits in the cluster file",
     )
-
-
-def what_goes_on(snapshot: Snapshot, job_uid: str) -> str:
-    """What attempts of a job wait for on their VMs before they start, or end for."""
-    members = (member for gang in snapshot.gangs for member in gang.attempts)
-    said = [
-        (each, each.detail)
-        for each in (*snapshot.starting, *members)
-        if each.state is AttemptState.PREPARING
-    ]
-    said += [(each, f"asked to end: {each.stop_because}") for each in snapshot.stopping]
-    places_by_words: dict[str, list[str]] = {}
-    for each, words in said:
-        if each.job_uid == job_uid and words:
-            place = f"{each.slice_name}/{each.worker_index}"
-            places_by_words.setdefault(words, []).append(place)
-    return "; ".join(
-        f"on {_first_of(places)}: {words}"
-        for words, places in sorted(places_by_words.items())
-    )
-
-
-def _first_of(places: Sequence[str]) -> str:
-    more = len(places) - 1
-    return min(places) + (f" and {more} more" if more else "")
 
 
 def next_step(row: Slice, group: ScaleGroup | None, now: float) -> str:
@@ -126,7 +111,17 @@ def _state_of(pending: PendingJob) -> JobState:
     return JobState.PENDING if waiting == pending.job.spec.tasks else JobState.RUNNING
 
 
-def _because(snapshot: Snapshot, done: Round, promise: Promise) -> str:
+def _no_outlook(promise: Promise) -> str:
+    backs_off = promise.pending.later_count and not promise.left
+    return "" if backs_off else "nothing: there is room for it"
+
+
+def _because(
+    snapshot: Snapshot,
+    done: Round,
+    promise: Promise,
+    moment: Callable[[float], str],
+) -> str:
     pending = promise.pending
     if promise.left:
         words = why_it_waits(snapshot, done, promise)
@@ -135,11 +130,8 @@ def _because(snapshot: Snapshot, done: Round, promise: Promise) -> str:
         return f"{promise.left} of {pending.job.spec.tasks} tasks wait: {words}"
     for waiting in half_ready([pending]):
         return waiting.because
-    if pending.later_count:
-        count = pending.later_count
-        tasks = "1 task waits" if count == 1 else f"{count} tasks wait"
-        return f"{tasks} for the end of a back-off after a failure"
-    return "it starts in the next turn of the scheduler"
+    starts = "it starts in the next turn of the scheduler"
+    return words_of_backoff(pending, moment) or starts
 
 
 def _next_step_of(promise: Promise, outlook: str, now: float) -> str:
@@ -168,9 +160,12 @@ def _next_at(plan: CapacityPlan, promise: Promise, now: float) -> float:
 
 def _unblock(snapshot: Snapshot, promise: Promise, plan: CapacityPlan) -> str:
     """What a person could do about it, where waiting alone may not help."""
-    if not promise.left:
-        return ""
     spec = promise.pending.job.spec
+    if not promise.left:
+        if not promise.pending.later_count:
+            return ""
+        logs = f"`inv job.logs {spec.name}` shows what it wrote"
+        return f"nothing needs to be done: it is tried again by itself; {logs}"
     refused = refusal(spec, snapshot.groups)
     if refused:
         return f"change the job or the cluster file: {refused}"

@@ -195,6 +195,8 @@ def _bad_ends(gang: Gang) -> list[Attempt]:
 
 
 def _was_stopped(attempt: Attempt) -> bool:
+    if attempt.had_failed:
+        return False  # before it was asked to end
     if attempt.cause is EndCause.STOPPED:
         return True
     if attempt.stop_cause is not None and attempt.cause in DEPARTURES:

@@ -25,6 +25,7 @@ class PendingJob(msgspec.Struct, frozen=True, gc=False):
     next_ready_at: float  # when the first of those may start, 0 if none waits
     pending_since: float  # of the one that waits longest
     is_untried: bool = False  # none of its tasks was ever attempted
+    later_because: str = ""  # how the last attempt at the first of those ended
     shape: str = ""  # of the job, where it was worked out before
 
 

@@ -15,6 +15,7 @@ from iris.domain.jobs import JobSpec
 from iris.domain.states import JobState
 from iris.domain.views import ClusterView, JobView, LogLine
 from iris.errors import (
+    ClusterGone,
     NoCluster,
     NotAllowed,
     NotAuthenticated,
@@ -205,6 +206,24 @@ def test_a_cluster_that_is_gone_is_said_soon_and_a_restart_is_ridden_out(played)
 
     with Client(nowhere, "token", patience=300.0) as client, pytest.raises(NoCluster):
         client.cluster()
+
+
+def test_a_cluster_that_is_deleted_is_not_waited_for_though_it_was_there(played):
+    places: list[object] = [played.url, NoCluster("away"), ClusterGone("deleted")]
+    played.says(VIEW)
+    played.vanishes()
+
+    def lookup():
+        place = places.pop(0)
+        if isinstance(place, NoCluster):
+            raise place
+        return place
+
+    with Client(lookup, "token", patience=300.0) as client:
+        client.cluster()
+        with pytest.raises(ClusterGone, match="deleted"):
+            client.cluster()
+    assert places == []
 
 
 def test_a_machine_made_anew_may_not_know_our_key_for_a_while(played):

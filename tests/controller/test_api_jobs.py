@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from iris.domain.access import Role
+from iris.domain.jobs import EndCause
+from iris.domain.preparing import words_of_lack
 from iris.domain.protocol import AttemptReport
 from iris.domain.states import AttemptState
 from iris.planning.scheduler import plan_assignments
@@ -226,3 +230,35 @@ def test_an_unknown_job_is_not_there_and_says_where_to_look(desk: Desk):
     assert answer.status_code == 404
     assert answer.json["code"] == "not-there"
     assert "inv job.list" in answer.json["hint"]
+
+
+def test_a_job_that_backs_off_says_until_when_and_after_what(desk: Desk):
+    (worker,) = desk.boot()
+    job = desk.submit(max_retries=3)
+    uid = desk.place(job, worker)
+    worker.beat(
+        AttemptReport(uid, AttemptState.FAILED, exit_code=5, cause=EndCause.EXITED)
+    )
+
+    shown, why = (desk.ask("GET", f"/v1/jobs/job{end}").json for end in ("", "/why"))
+
+    until = time.strftime("%H:%M:%S UTC", time.gmtime(desk.clock.now() + 1))
+    place = f"{worker.row.slice_name}/0"
+    words = (
+        f"1 task backs off until {until}: attempt 0 on {place} exited: exit status 5"
+    )
+    assert shown["because"] == why["because"] == words
+    assert why["autoscaler"] == ""
+    assert why["next_step"] == "the next attempt starts in 1 s where there is room"
+
+
+def test_a_job_in_preparation_says_what_unblocks_it(desk: Desk):
+    (worker,) = desk.boot()
+    uid = desk.place(desk.submit(disk_bytes=10**12), worker)
+    lack = words_of_lack(72 * 10**9, 10**12, 0)
+    worker.beat(AttemptReport(uid, AttemptState.PREPARING, detail=lack))
+
+    why = desk.ask("GET", "/v1/jobs/job/why").json
+
+    assert "more free disk on its VM" in why["unblock"]
+    assert why["next_step"].startswith("it starts once it is prepared there")

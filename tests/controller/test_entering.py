@@ -159,7 +159,48 @@ def test_the_place_of_a_failed_attempt_is_told_until_it_ends(desk: Desk):
         "`inv job.cancel train` gives it up"
     )
     assert entrance.json["uid"] == uid
-    assert (ended["state"], ended["because"]) == ("cancelled", "seen")
+    assert (ended["state"], ended["cancelled_by"]) == ("failed", "operator")
+    assert ended["because"].startswith("task 0: attempt 0 on ")
+    assert ended["because"].endswith("exit status 3; its place was given up: seen")
+    assert (ended["blamed_task"], ended["counts"]) == (0, {"failed": 1})
+
+
+def test_a_place_that_is_given_up_is_no_reason_to_try_again(desk: Desk):
+    (worker,) = desk.boot()
+    job = desk.submit(name="train", keep_on_failure=60, max_retries=5, tasks=3)
+    kept, runs = desk.place(job, worker), desk.place(job, worker, task=1)
+    until = desk.clock.now() + 60
+    worker.beat(
+        AttemptReport(kept, RUNNING, kept_until=until), AttemptReport(runs, RUNNING)
+    )
+
+    desk.ask("POST", "/v1/jobs/train:cancel")
+    worker.beat(
+        AttemptReport(kept, AttemptState.FAILED, exit_code=3, cause=EXITED),
+        AttemptReport(runs, AttemptState.CANCELLED),
+    )
+
+    ended = desk.ask("GET", "/v1/jobs/train").json
+    assert (ended["state"], ended["counts"]) == (
+        "failed",
+        {"failed": 1, "cancelled": 2},
+    )
+
+
+def test_a_place_whose_machine_goes_ends_as_a_failure_not_as_a_loss(desk: Desk):
+    (worker,) = desk.boot()
+    job = desk.submit(name="train", keep_on_failure=60)
+    uid = desk.place(job, worker)
+    kept = AttemptReport(uid, RUNNING, kept_until=desk.clock.now() + 60)
+    worker.beat(kept)
+
+    desk.state.drain_worker(worker.uid, "an operator asks", 600.0)
+    (wanted,) = worker.beat(kept).attempts
+    worker.beat(AttemptReport(uid, AttemptState.FAILED, exit_code=3, cause=EXITED))
+
+    ended = desk.ask("GET", "/v1/jobs/train").json
+    assert wanted.want == "stop"
+    assert (ended["state"], ended["blamed_task"]) == ("failed", 0)
 
 
 def test_a_place_that_another_boot_of_its_worker_shows_is_no_loss(desk: Desk):

@@ -103,6 +103,36 @@ def test_a_job_above_its_bound_loses_its_oldest_output(tmp_path: Path):
     assert newest == b"".join(map(a_line, range(100)))
 
 
+def test_what_is_gone_is_said_on_a_line_of_its_own_to_a_reader_in_a_line(
+    tmp_path: Path,
+):
+    store = a_store(tmp_path)
+    begun = store.append("j", Piece(0, 0, 0, b"half a li"), at=1.0)
+    _, cursor = store.read("j", 0, ALL)
+
+    flood = b"ne\n" + b"".join(map(a_line, range(1000)))
+    for begin in range(0, len(flood), KB):
+        piece = Piece(0, 0, begun + begin, flood[begin : begin + KB])
+        store.append("j", piece, at=1.0)
+
+    said = read_all(store, cursor=cursor)[0]
+    assert said.startswith(b"\niris: ")
+    assert b"are gone: above the bound of 16 kB per task" in said
+
+
+def test_where_another_attempt_ended_within_a_line_what_is_gone_begins_its_own(
+    tmp_path: Path,
+):
+    store = a_store(tmp_path, LogBounds(per_task=2 * KB, per_job=64 * KB))
+    store.append("j", Piece(0, 0, 0, b"half a li"), at=1.0)
+    for turn in range(10):
+        store.append("j", Piece(0, 1, turn * KB, bytes(KB - 1) + b"\n"), at=1.0)
+
+    first, said, *_ = read_all(store)
+    assert first == b"half a li"
+    assert said.startswith(b"\niris: ")
+
+
 def test_a_cursor_stays_good_when_what_it_points_to_goes(tmp_path: Path):
     store = a_store(tmp_path)
     teller = Teller(store)

@@ -1,12 +1,13 @@
 from __future__ import annotations
 
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from iris.client import records
 from iris.client.records import Record
-from iris.errors import Conflict, FellShort, NoCluster
+from iris.errors import ClusterGone, Conflict, FellShort, NoCluster
 from iris.operations.cleanup import cleanup, plan_cleanup, session_of_name
 from iris.session import open_session
 from tests.support.cluster import QUICK
@@ -41,6 +42,16 @@ def test_nothing_of_a_cluster_is_left_and_it_is_forgotten(warm):
     assert list((warm.folder / "home" / "local").iterdir()) == []
     with pytest.raises(NoCluster):
         open_session()
+
+
+def test_whoever_waits_for_a_job_hears_that_the_cluster_was_deleted(warm):
+    job = warm.submit("sleep", "600")
+
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(warm.client.wait_for_job, job.uid)
+        cleanup(open_session(), warm.said.append)
+        with pytest.raises(ClusterGone, match="its state with it"):
+            waiting.result(timeout=20.0)
 
 
 def test_a_dry_cleanup_names_everything_and_touches_nothing(warm):

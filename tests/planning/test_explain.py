@@ -4,17 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from iris.domain.states import AttemptState, JobState, SliceState
-from iris.planning.explain import (
-    explain_job,
-    next_step,
-    what_goes_on,
-)
+from iris.domain.states import JobState, SliceState
+from iris.domain.views import Explanation
+from iris.planning.explain import explain_job, next_step
 from iris.planning.scheduler import RESERVE_AFTER, plan_assignments
 from tests.support.builders import (
     NOW,
     a_backoff,
-    a_gang,
     a_gang_job,
     a_group,
     a_job,
@@ -75,19 +71,29 @@ def test_why_quotes_the_cloud_and_when_it_is_asked_again() -> None:
     assert told.unblock.startswith("wait for the end of the back-off")
 
 
-def test_why_a_retry_waits_says_when_it_starts() -> None:
-    job = a_job(tasks=3)
+def test_why_of_a_back_off_says_until_when_and_after_what_and_nothing_else() -> None:
+    job = a_job("flaky", tasks=3)
     pending = a_pending(
-        job, ready=(), ready_count=0, later_count=1, next_ready_at=NOW + 7
+        job,
+        ready=(),
+        ready_count=0,
+        later_count=1,
+        next_ready_at=NOW + 7,
+        later_because="attempt 2 on s/0 exited: exit status 5",
     )
+    snapshot = a_snapshot(CPU, slices=[a_slice(CPU)], pending=[pending])
 
-    told = explain_job(
-        a_snapshot(CPU, slices=[a_slice(CPU)], pending=[pending]), pending, NOW
+    told = explain_job(snapshot, pending, NOW, moment=lambda at: f"{at - NOW:g} past")
+
+    assert told == Explanation(
+        job="flaky",
+        state=JobState.RUNNING,
+        because="1 task backs off until 7 past: attempt 2 on s/0 exited: exit status 5",
+        next_step="the next attempt starts in 7 s where there is room",
+        next_at=NOW + 7,
+        unblock="nothing needs to be done: it is tried again by itself; "
+        "`inv job.logs flaky` shows what it wrote",
     )
-
-    assert told.because == "1 task waits for the end of a back-off after a failure"
-    assert told.next_step == "the next attempt starts in 7 s where there is room"
-    assert told.state is JobState.RUNNING
 
 
 def test_why_of_a_job_that_starts_now() -> None:
@@ -98,19 +104,6 @@ def test_why_of_a_job_that_starts_now() -> None:
 
     assert told.because == "it starts in the next turn of the scheduler"
     assert told.obstacles == ()
-
-
-def test_what_members_of_a_gang_wait_for_is_told_with_their_places() -> None:
-    job, home = a_gang_job(4), a_slice(BIG, "s")
-    sets_up = {"state": AttemptState.PREPARING, "detail": "its set-up runs"}
-    waits = {"state": AttemptState.PREPARING, "detail": "/dev/accel0 is held by x"}
-    gang = a_gang(job, home, task_0=sets_up, task_1=waits, task_3=sets_up)
-
-    told = what_goes_on(a_snapshot(BIG, slices=[home], gangs=(gang,)), job.uid)
-
-    assert told == (
-        "on s/1: /dev/accel0 is held by x; on s/0 and 1 more: its set-up runs"
-    )
 
 
 @pytest.mark.parametrize("state", list(SliceState))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import secrets
 import signal
 from typing import Any
@@ -193,3 +194,26 @@ def test_a_visit_ends_with_its_attempt(vm):
 
     assert left.err == b"iris: the attempt has ended\n"
     eventually(lambda: vm.running("sleep", "123.8") == [])
+
+
+def test_a_command_that_is_killed_with_its_attempt_says_why_it_ended(vm):
+    uid = f"a-{secrets.token_hex(4)}"
+    vm.controller.run(uid, "sleep", "1000.1")
+    vm.is_running(uid)
+
+    with Visitor(uid, "sh", "-c", "echo up; exec sleep 123.9") as visitor:
+        visitor.heard(b"up")
+        for words in (("sleep", "123.9"), ("sleep", "1000.1")):
+            (pid,) = eventually(lambda words=words: vm.running(*words))
+            os.kill(pid, signal.SIGKILL)
+        left = visitor.left()
+
+    assert (left.status, left.err) == (137, b"iris: the attempt has ended\n")
+
+
+def test_a_command_that_is_killed_alone_ends_without_a_word(attempt):
+    with attempt.visit("sh", "-c", "kill -9 $$") as visitor:
+        left = visitor.left()
+
+    assert (left.status, left.err) == (137, b"")
+    assert attempt.is_alone()

@@ -76,15 +76,30 @@ def end_task(
             task, state=to, reason=because, exit_code=exit_code, ended_at=change.now
         )
     )
+    if to is TaskState.FAILED:
+        _blame(change, task, because)
+
+
+def _blame(change: Change, task: Task, because: str) -> None:
+    """The first failure of a job's is its reason, also where it was kept for a while.
+
+    A job that is cancelled fails of nothing later.
+    """
     job = change.job(task.job_uid)
-    if to is TaskState.FAILED and not job.because:
-        blamed = replace(
+    if job.blamed_task >= 0 or job.is_late:
+        return
+    # the end of a gang names the task, or the machine, that was its cause
+    words = because if job.spec.gang else f"task {task.index}: {because}"
+    if job.cancelled_by:
+        words = f"{words}; its place was given up: {job.because}"
+    change.put_job(
+        replace(
             job,
-            because=f"task {task.index}: {because}",
+            because=words,
             blamed_task=task.index,
             blamed_attempt=task.attempts - 1,
         )
-        change.put_job(blamed)
+    )
 
 
 def return_task(change: Change, task: Task, because: str, pause: float = 0.0) -> None:
@@ -109,6 +124,8 @@ def settle_single(change: Change, attempt: Attempt) -> None:
     because = describe_end(attempt)
     if attempt.state is AttemptState.SUCCEEDED:
         end_task(change, task, TaskState.SUCCEEDED, "", attempt.exit_code)
+    elif job.cancelled_by and attempt.had_failed:
+        end_task(change, task, TaskState.FAILED, because, attempt.exit_code)
     elif job.cancelled_by:
         end_task(change, task, TaskState.CANCELLED, job.because, attempt.exit_code)
     elif is_charged(attempt):
@@ -122,10 +139,8 @@ def is_charged(attempt: Attempt) -> bool:
     is_failure = attempt.state is AttemptState.FAILED
     if not is_failure or attempt.cause is EndCause.PREPARE_FAILED:
         return False
-    return not attempt.stop_because or attempt.cause in (
-        EndCause.OUT_OF_MEMORY,
-        EndCause.TIMED_OUT,
-    )
+    is_own = attempt.cause in (EndCause.OUT_OF_MEMORY, EndCause.TIMED_OUT)
+    return is_own or not attempt.stop_because or attempt.had_failed
 
 
 def charge_failure(change: Change, task: Task, attempt: Attempt, because: str) -> None:

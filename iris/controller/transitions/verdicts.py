@@ -37,7 +37,9 @@ def _settle(change: Change, verdict: Verdict) -> bool:
     tasks = [change.task(job.uid, member.task_index) for member in gang]
     outcome = verdict.outcome
     if job.cancelled_by and outcome != "succeeded":
-        outcome = "cancelled"
+        root = next((m for m in gang if m.uid == verdict.root_attempt_uid), None)
+        is_of_before = outcome == "failed" and root is not None and root.had_failed
+        outcome = "failed" if is_of_before else "cancelled"
     change.event(
         f"gang {outcome}",
         because=verdict.because,
@@ -79,7 +81,7 @@ def _fail(change: Change, job: Job, gang: list[Attempt], verdict: Verdict) -> No
     failures = charged.failures + sum(
         change.task(job.uid, m.task_index).failures for m in gang if m is not root
     )
-    is_over = failures > job.spec.max_retries
+    is_over = failures > job.spec.max_retries or bool(job.cancelled_by)
     pause = pause_after(change, root, failures)
     for member in (root, *(m for m in gang if m is not root)):
         task = change.task(job.uid, member.task_index)

@@ -6,7 +6,7 @@ import os
 import threading
 from pathlib import Path
 
-from iris.domain.retention import words_of_size
+from iris.domain.preparing import words_of_lack
 from iris.errors import Busy
 from iris.worker.agent.caches import Caches
 from iris.worker.agent.desk import Held
@@ -31,7 +31,7 @@ class DiskRoom:
             others = sum(map(self._owed, beside))
             free = self._caches.make_room(wanted + others)
             if free < wanted + others:
-                raise Busy(_words(free, wanted, others))
+                raise Busy(words_of_lack(free, wanted, others))
             held.has_disk = True
 
     def _owed(self, held: Held) -> int:
@@ -41,14 +41,6 @@ class DiskRoom:
         if spec is None or not spec.disk_bytes or held.has_ended or not is_promised:
             return 0
         return max(spec.disk_bytes - _filled(self._folder.attempt(held.uid)), 0)
-
-
-def _words(free: int, wanted: int, others: int) -> str:
-    there, asked = words_of_size(free), words_of_size(wanted)
-    words = f"{there} of its VM's disk are free of {asked}"
-    if others:
-        words += f", beside {words_of_size(others)} that are promised to others there"
-    return words
 
 
 def _filled(folder: Path) -> int:

@@ -17,6 +17,7 @@ from pathlib import Path
 
 from iris.bundles import unpack
 from iris.domain.machine import VmMetadata
+from iris.domain.preparing import SETUP_RUNS, SETUP_RUNS_ELSEWHERE
 from iris.domain.protocol import AttemptSpec
 from iris.errors import FellShort
 from iris.processes import send, send_group, with_variables
@@ -45,7 +46,7 @@ class Setups:
         """Return once it is set up. Raises FellShort where it fails, or OSError."""
         lock = self._locks[setup_key(spec)]
         while not lock.acquire(timeout=LOOK):
-            held.detail = "waits for its set-up, which another attempt runs"
+            held.detail = SETUP_RUNS_ELSEWHERE
             _require_wanted(held)
         try:
             self._ensure(spec, bundle, held)
@@ -59,7 +60,7 @@ class Setups:
         if done.exists():
             os.utime(done)
             return
-        held.detail = "its set-up runs"
+        held.detail = SETUP_RUNS
         self._end_leftovers(folder)
         remove(folder)  # of one that failed, or was cut off
         (folder / CODE).mkdir(parents=True)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
+import threading
+import time
 from pathlib import Path
 
 import msgspec
@@ -14,6 +16,9 @@ from iris.processes import all_pids, is_same, variables_of
 from iris.worker.folders import VmFolder
 from iris.worker.journal import Line
 from iris.worker.kept import KeptAttempts
+
+PAUSE = 0.05  # seconds between looks at whether it lives
+_NEVER = threading.Event()
 
 
 class Place(msgspec.Struct, frozen=True):
@@ -32,6 +37,15 @@ class Place(msgspec.Struct, frozen=True):
             is_kept = self.vm.kept(self.uid).exists()
             return is_kept or is_same(self.pid, self.began)
         return _is_known(self.vm, self.uid)
+
+    def ends_within(self, seconds: float) -> bool:
+        """Does it run no more, or only for a moment?"""
+        until = time.monotonic() + seconds
+        while self.is_live:
+            if time.monotonic() >= until:
+                return False
+            _NEVER.wait(PAUSE)
+        return True
 
     @property
     def work(self) -> Path:

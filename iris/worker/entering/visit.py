@@ -38,7 +38,9 @@ GRACE = 2.0  # seconds between SIGHUP and SIGKILL, once either is gone
 # meanwhile nobody hears whether the line is cut.
 STALLED_AFTER = 300.0
 PIECE = 1 << 16  # bytes
-NOT_FOUND, NOT_RUN = 127, 126  # as shells have it
+NOT_FOUND, NOT_RUN, KILLED = 127, 126, 137  # as shells have it
+GONE = "the attempt has ended"
+TOGETHER = 1.0  # seconds in which a VM that goes ends all that runs on it
 
 
 class Visit:
@@ -81,8 +83,10 @@ class Visit:
             self._look()
         self._pass_on_the_rest()
         _end_children()
-        code = child.returncode
-        return code if code >= 0 else 128 - code
+        code = child.returncode if child.returncode >= 0 else 128 - child.returncode
+        if code == KILLED and not self._kill_at and self._place.ends_within(TOGETHER):
+            self._tell(GONE)
+        return code
 
     def _listen_to_children(self) -> None:
         woken, wakes = os.pipe()
@@ -253,7 +257,7 @@ class Visit:
             for pid in own_children() if now >= self._kill_at else ():
                 send(pid)
         elif not self._place.is_live:
-            self._tell("the attempt has ended")
+            self._tell(GONE)
             self._hang_up()
         elif not self._hears and now > self._heard_at + self._stalled_after:
             self._tell("what is typed is not read: nobody can be heard any more")
