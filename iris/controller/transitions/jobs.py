@@ -163,7 +163,8 @@ def charge_loss(
     spec = change.job(task.job_uid).spec
     task = replace(task, losses=task.losses + 1)
     if task.losses > spec.max_losses:
-        because = f"lost {task.losses} times, the last time: {because}"
+        if task.losses > 1:
+            because = f"lost {task.losses} times, the last time: {because}"
         end_task(change, task, TaskState.FAILED, because)
     else:
         pause = 0.0
