@@ -22,7 +22,11 @@ def admit(
     runtime: str = "process",
 ) -> Submission:
     """The submission as State takes it. Raises JobRefused."""
-    spec = replace(submission.spec, name=submission.spec.name or "job", secrets_key="")
+    spec = submission.spec
+    constraints = replace(spec.constraints, alone=False)
+    spec = replace(
+        spec, name=spec.name or "job", secrets_key="", constraints=constraints
+    )
     if not re.fullmatch(CLIENT_ID.pattern, submission.client_id):
         raise JobRefused(f"client_id: expected {CLIENT_ID.expected}")
     for fault in faults_of(spec):

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from itertools import islice
 from operator import attrgetter
 
+from msgspec.structs import replace
+
 from iris.domain.jobs import Job, Task
 from iris.domain.states import TASK_ENDED, TaskState
 from iris.planning.room import shape_of
@@ -22,6 +24,7 @@ class JobTasks:
     def __init__(self, job: Job) -> None:
         self.job = job
         self._shape = shape_of(job.spec)
+        self._alone: tuple[Job, str] | None = None  # as planned for those that go alone
         self.touched: dict[int, Task] = {}  # attempted and not ended
         self._codes = bytearray(job.spec.tasks)
         self._back: dict[int, Task] = {}  # pending again
@@ -43,7 +46,7 @@ class JobTasks:
     def take_job(self, job: Job) -> None:
         """What is kept of the job itself changed."""
         self.job = job
-        self._pending = None
+        self._pending = self._alone = None
         if job.cancelled_by:
             self._end_fresh()
 
@@ -93,17 +96,23 @@ class JobTasks:
         return kept if kept.ready_count or kept.later_count else None
 
     def _count_pending(self, now: float) -> PendingJob:
-        ready = sorted(i for i, t in self._back.items() if t.not_before <= now)
+        fresh_count = self.fresh_count()
+        goes_alone = self._goes_alone(fresh_count)
+        ready = sorted(
+            i
+            for i, t in self._back.items()
+            if t.not_before <= now and (goes_alone or not t.goes_alone)
+        )
         later = [t for t in self._back.values() if t.not_before > now]
         next_back = min(later, key=attrgetter("not_before"), default=None)
-        fresh_count = self.fresh_count()
         since = [t.pending_since for t in self._back.values()]
         if fresh_count:
             since.append(_began_to_wait(self.job))
         first = ready[:MOST_READY]
         first += islice(self.fresh(), MOST_READY - len(first))
+        job, shape = self._planned_alone() if goes_alone else (self.job, self._shape)
         return PendingJob(
-            job=self.job,
+            job=job,
             order=self.job.order,
             ready=tuple(first),
             ready_count=len(ready) + fresh_count,
@@ -112,8 +121,22 @@ class JobTasks:
             pending_since=min(since, default=0.0),
             is_untried=fresh_count == len(self._codes),
             later_because=next_back.reason if next_back else "",
-            shape=self._shape,
+            shape=shape,
         )
+
+    def _goes_alone(self, fresh_count: int) -> bool:
+        """Tasks that go alone come last, once no other of the job's waits."""
+        if fresh_count or not self._back or self.job.spec.gang:
+            return False
+        return all(task.goes_alone for task in self._back.values())
+
+    def _planned_alone(self) -> tuple[Job, str]:
+        if self._alone is None:
+            spec = self.job.spec
+            constraints = replace(spec.constraints, alone=True)
+            job = replace(self.job, spec=replace(spec, constraints=constraints))
+            self._alone = job, shape_of(job.spec)
+        return self._alone
 
 
 def _began_to_wait(job: Job) -> float:

@@ -41,6 +41,7 @@ class Constraints(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     regions: tuple[str, ...] = ()
     capacity: Capacity | None = None
     labels: dict[str, str] = {}
+    alone: bool = False  # nothing else beside it; never a user's (see Task.goes_alone)
 
 
 class AfterEnd(StrEnum):
@@ -183,6 +184,9 @@ class Answered(msgspec.Struct, frozen=True, gc=False):
     job_uid: str
 
 
+EARLY_LOSSES = 3  # in a row, until a task gets a machine of its own
+
+
 class Task(msgspec.Struct, frozen=True, gc=False):
     """One of the N replicas of a job, the thing scheduled."""
 
@@ -192,12 +196,18 @@ class Task(msgspec.Struct, frozen=True, gc=False):
     attempts: int = 0  # how many there were; the next has this number
     failures: int = 0  # charged to the user
     losses: int = 0  # never charged to the user
+    early_losses: int = 0  # the last so many: its machine died soon after its start
     attempt_uid: str = ""  # the live one
     not_before: float = 0.0  # earliest time of the next attempt
     pending_since: float = 0.0
     reason: str = ""  # why it stands where it stands
     exit_code: int | None = None  # of the attempt that decided
     ended_at: float = 0.0
+
+    @property
+    def goes_alone(self) -> bool:
+        """Do machines die under it? Then it gets one that has no other work."""
+        return self.early_losses >= EARLY_LOSSES
 
 
 class EndCause(StrEnum):

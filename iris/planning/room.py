@@ -36,6 +36,7 @@ def shape_of(spec: JobSpec) -> Shape:
         asked.capacity,
         sorted(asked.labels.items()),
         spec.tasks if spec.gang else 0,
+        asked.alone,
     )
     return repr(parts)  # a text remembers its hash, which is asked for often
 
@@ -180,10 +181,14 @@ class Room:
     def _copies(self, spec: JobSpec, candidate: Candidate) -> int:
         if candidate.uid in self._kept:
             return 0
-        return spec.resources.copies_within(self._free[candidate.uid])
+        free = self._free[candidate.uid]
+        if spec.constraints.alone:
+            return int(candidate.whole.is_within(free))
+        return spec.resources.copies_within(free)
 
     def _promise(self, spec: JobSpec, candidate: Candidate, copies: int) -> None:
-        self._free[candidate.uid] -= spec.resources.times(copies)
+        need = spec.resources.times(copies)
+        self._free[candidate.uid] -= candidate.whole if spec.constraints.alone else need
         self.wanted.add(candidate.slice_name)
 
     def _as_promised(self, candidate: Candidate, shape: Shape) -> Candidate:

@@ -194,6 +194,12 @@ def place_is_not_kept(spec: JobSpec, candidate: Candidate) -> str | None:
     return f"{candidate.uid} is kept for job {candidate.kept_for}, which waits longer"
 
 
+def worker_is_empty(spec: JobSpec, candidate: Candidate) -> str | None:
+    if not spec.constraints.alone or candidate.whole.is_within(candidate.free):
+        return None
+    return f"{candidate.uid} has other work, and the task's machines died early"
+
+
 def chips_are_free(spec: JobSpec, candidate: Candidate) -> str | None:
     return _is_free("chips", Resources(chips=spec.resources.chips), candidate)
 
@@ -224,6 +230,7 @@ STATE_RULES: tuple[Rule, ...] = (
 )
 FREE_RULES: tuple[Rule, ...] = (
     place_is_not_kept,
+    worker_is_empty,
     chips_are_free,
     cpus_are_free,
     memory_is_free,

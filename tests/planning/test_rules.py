@@ -57,6 +57,7 @@ UNFIT = [
     ("worker is not draining", PLAIN, the_candidate(draining="by ann")),
     ("gang has settled", PLAIN, replace(the_candidate(), is_settling=True)),
     ("place is not kept", PLAIN, replace(the_candidate(), kept_for="big")),
+    ("worker is empty", asking(alone=True), the_candidate(free=resources(7, 31))),
     ("cpus are free", PLAIN, the_candidate(free=resources(0.5, 32))),
     ("memory is free", PLAIN, the_candidate(free=resources(8, 0))),
     (

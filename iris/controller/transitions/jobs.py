@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from msgspec.structs import replace
 
 from iris.controller.change import Change
@@ -23,6 +25,10 @@ from iris.domain.states import (
 # An attempt that failed sooner than this is tried again only after a pause.
 FAST_FAILURE = 10.0  # seconds
 LONGEST_PAUSE = 60.0  # seconds
+# Its machine was heard for less than so many seconds after the attempt had begun.
+EARLY_LOSS = 30.0
+LONGEST_EARLY_PAUSE = 1800.0  # seconds; each further try may cost a slice
+_MACHINE_DIED = frozenset({EndCause.WORKER_LOST, EndCause.VANISHED})
 
 
 def cancel(change: Change, job_uid: str, by: str, because: str) -> None:
@@ -158,10 +164,13 @@ def charge_loss(
 ) -> None:
     """A loss, never the user's: try again within the budget for losses.
 
-    Where `attempt` could not be prepared, the next would meet the same at once.
+    Where `attempt` could not be prepared, the next would meet the same at once; where
+    machines die soon after its starts it may be what kills them, and waits ever longer.
     """
     spec = change.job(task.job_uid).spec
-    task = replace(task, losses=task.losses + 1)
+    was_early = attempt is not None and _was_early(change, attempt)
+    early = task.early_losses + 1 if was_early else 0
+    task = replace(task, losses=task.losses + 1, early_losses=early)
     if task.losses > spec.max_losses:
         if task.losses > 1:
             because = f"lost {task.losses} times, the last time: {because}"
@@ -170,6 +179,8 @@ def charge_loss(
         pause = 0.0
         if attempt is not None and attempt.cause is EndCause.PREPARE_FAILED:
             pause = pause_after(change, attempt, task.losses)
+        if early > 1:  # a machine may die once
+            pause = min(float(2 ** min(early, 20)), LONGEST_EARLY_PAUSE)
         return_task(change, task, because, pause)
 
 
@@ -184,6 +195,13 @@ def was_fast(change: Change, attempt: Attempt) -> bool:
     """Did it end so soon that the same again would only burn attempts?"""
     began = attempt.running_at or attempt.assigned_at
     return change.now - began < FAST_FAILURE
+
+
+def _was_early(change: Change, attempt: Attempt) -> bool:
+    """Did the machine die soon after the attempt's start, whenever that was noticed?"""
+    began = attempt.running_at or attempt.assigned_at
+    heard_at: float = change.tables.heard.get(attempt.worker_uid, math.inf)
+    return attempt.cause in _MACHINE_DIED and heard_at - began < EARLY_LOSS
 
 
 def describe_end(attempt: Attempt) -> str:

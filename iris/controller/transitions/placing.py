@@ -25,8 +25,8 @@ def commit_scheduling(change: Change, plan: SchedulingPlan) -> SchedulingPlan:
         if not tasks or (placement.gang and len(tasks) < len(placement.tasks)):
             continue
         job = change.job(placement.job_uid)
-        for _, worker_uid in tasks:
-            free[worker_uid] -= job.spec.resources
+        for task, worker_uid in tasks:
+            free[worker_uid] -= _needed(change, job, task, worker_uid)
         _assign(change, job, placement.gang, tasks)
         held.append(replace(placement, tasks=tuple((t.index, w) for t, w in tasks)))
     return replace(plan, placements=tuple(held))
@@ -57,7 +57,7 @@ def _tasks_that_fit(
         return []
     if job.cancelled_by or job.waits_for:
         return []
-    need, promised = job.spec.resources, dict(free)
+    promised = dict(free)
     fitting = []
     for index, worker_uid in placement.tasks:
         task = _waiting_task(change, job, index)
@@ -66,10 +66,18 @@ def _tasks_that_fit(
         worker = change.worker(worker_uid)
         left = promised.get(worker_uid) or change.tables.free_on(worker)
         free.setdefault(worker_uid, left)
+        need = _needed(change, job, task, worker_uid)
         if need.is_within(left):
             promised[worker_uid] = left - need
             fitting.append((task, worker_uid))
     return fitting
+
+
+def _needed(change: Change, job: Job, task: Task, worker_uid: str) -> Resources:
+    """What the task takes from others on that worker: all, if it goes alone."""
+    if task.goes_alone and not job.spec.gang:
+        return change.worker(worker_uid).resources
+    return job.spec.resources
 
 
 def _waiting_task(change: Change, job: Job, index: int) -> Task | None:
@@ -104,7 +112,7 @@ def _assign(
             worker_uid=worker_uid,
             slice_name=worker.slice_name,
             worker_index=worker.index,
-            resources=job.spec.resources,
+            resources=_needed(change, job, task, worker_uid),
             gang_uid=gang_uid,
             resumes=task.reason if task.attempts else "",
             assigned_at=change.now,
