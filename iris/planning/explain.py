@@ -141,13 +141,19 @@ def _next_step_of(promise: Promise, outlook: str, now: float) -> str:
             seconds = max(pending.next_ready_at - now, 0)
             return f"the next attempt starts in {seconds:.0f} s where there is room"
         return "its tasks start"
-    keep_in = pending.pending_since + RESERVE_AFTER - now
-    kept = (
-        f"in {keep_in:.0f} s a place is kept for it that younger work may not take"
-        if keep_in > 0
-        else "the next place that suits it is its own, ahead of younger work"
-    )
+    kept = _place_kept(pending, now)
     return f"{outlook}; {kept}" if outlook else kept
+
+
+def _place_kept(pending: PendingJob, now: float) -> str:
+    if pending.job.spec.constraints.alone:
+        return "it starts on the next suitable worker that is empty"
+    keep_in = pending.pending_since + RESERVE_AFTER - now
+    if keep_in > 0:
+        return (
+            f"in {keep_in:.0f} s a place is kept for it that younger work may not take"
+        )
+    return "the next place that suits it is its own, ahead of younger work"
 
 
 def _next_at(plan: CapacityPlan, promise: Promise, now: float) -> float:

@@ -92,8 +92,8 @@ def promise_room(
             words = allowance.hold_back(pending.job)
             promise = replace(promise, limit=words, held_back=count - allowed)
         promises.append(promise)
-        if not promise.left:
-            continue
+        if not promise.left or pending.job.spec.constraints.alone:
+            continue  # what may be a danger to others holds none of them up
         keep_at = pending.pending_since + RESERVE_AFTER
         if keep_at <= now:
             room.keep(pending.job.spec, shape, pending.job.name)

@@ -9,7 +9,8 @@ from iris.domain.jobs import EARLY_LOSSES, EndCause, Job, Task
 from iris.domain.protocol import AttemptReport
 from iris.domain.resources import Resources
 from iris.domain.states import AttemptState, SliceState
-from iris.planning.scheduler import plan_assignments
+from iris.planning.explain import explain_job
+from iris.planning.scheduler import RESERVE_AFTER, plan_assignments
 from tests.support.fleet import CPU, Fleet, ran
 
 SMALL = Resources(cpus=1)
@@ -98,6 +99,22 @@ def test_it_does_not_join_others(doomed):
 
     assert placed(fleet) == []
     assert fleet.place(job, worker) == []  # as a plan of before would have it
+
+
+def test_it_keeps_no_place_from_others_however_long_it_waits(doomed):
+    fleet, worker, job = doomed
+    fleet.place(fleet.submit(resources=SMALL, name="other"), worker)
+    fleet.clock.advance(2 * RESERVE_AFTER)
+    fleet.beat(worker)
+    fleet.submit(resources=SMALL, name="younger")
+
+    snapshot, now = fleet.state.snapshot(), fleet.clock.now()
+    pending = next(each for each in snapshot.pending if each.job.uid == job.uid)
+    why = explain_job(snapshot, pending, now)
+
+    assert "has other work, and the task's machines died early" in why.because
+    assert why.next_step.endswith("on the next suitable worker that is empty")
+    assert placed(fleet) == ["younger"]
 
 
 def test_no_other_joins_it(doomed):
