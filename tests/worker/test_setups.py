@@ -118,6 +118,29 @@ def test_an_agent_that_is_killed_meanwhile_begins_the_set_up_again(vm):
     assert vm.controller.output("a-1").endswith("went on\n")
 
 
+def test_a_set_up_that_ends_the_agent_again_and_again_is_the_users_failure(vm):
+    line = f"{COUNTED} kill -9 $PPID; sleep 3"
+    vm.controller.run("a-1", "true", setup=line)
+
+    ended = vm.ended("a-1", within=60.0)
+
+    words = "the worker's agent ended 2 times while it ran"
+    assert (ended.state, ended.cause) == ("failed", EndCause.SETUP_FAILED)
+    assert words in ended.detail
+    assert runs(vm) == 2
+    assert f"iris: set-up failed: {words}\n" in vm.controller.output("a-1")
+
+
+def test_a_set_up_that_removes_its_folder_is_the_users_failure(vm):
+    vm.controller.run("a-1", "true", setup='rm -rf "$IRIS_SETUP_DIR"')
+
+    ended = vm.ended("a-1")
+
+    assert (ended.state, ended.cause) == ("failed", EndCause.SETUP_FAILED)
+    assert "it removed its own folder, IRIS_SETUP_DIR" in ended.detail
+    assert "set-up done" not in vm.controller.output("a-1")
+
+
 def test_caches_are_the_vms_unless_the_user_says_otherwise(vm):
     names = "$IRIS_CACHE_DIR $PIP_CACHE_DIR $UV_CACHE_DIR $JAX_COMPILATION_CACHE_DIR"
     env = {"UV_CACHE_DIR": "/mine"}

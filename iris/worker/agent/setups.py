@@ -29,6 +29,8 @@ from iris.worker.secret_files import read_secrets
 
 DONE = ".iris-set-up"  # in a folder whose set-up succeeded; its time is the last use
 CODE = "code"
+BEGUN = "set-up-begun"  # in the attempt's folder: a byte for each time
+MOST_CUTS = 1  # of an attempt's set-up by the end of the agent; more are its own doing
 LOOK = 0.1  # seconds between looks at what runs, and at whether it is still wanted
 MARK = {"IRIS_PHASE": "setup"}
 
@@ -70,14 +72,24 @@ class Setups:
         began = time.monotonic()
         self._say(spec, f"set-up: {' '.join(spec.setup.split())[:200]}")
         try:
+            self._begin(spec.uid)
             self._run(spec, folder, held)
+            _mark_done(done)
         except FellShort as error:
             self._say(spec, f"set-up failed: {error}")
             remove(folder)
             raise
         self._say(spec, f"set-up done in {time.monotonic() - began:.1f} s")
-        done.touch()
         self._caches.prune()
+
+    def _begin(self, uid: str) -> None:
+        """Note it for the agents after this one. Raises FellShort for the third."""
+        note = self._folder.attempt(uid) / BEGUN
+        begun = note.stat().st_size if note.exists() else 0
+        if begun > MOST_CUTS:
+            raise FellShort(f"the worker's agent ended {begun} times while it ran")
+        with note.open("ab") as file:
+            file.write(b".")
 
     def _run(self, spec: AttemptSpec, folder: Path, held: Held) -> None:
         env = attempt_environment(spec, self._metadata, "", self._folder) | MARK
@@ -159,6 +171,13 @@ class Setups:
         self._folder.attempt(spec.uid).mkdir(parents=True, exist_ok=True)
         with self._folder.output(spec.uid).open("ab") as output:
             output.write(f"iris: {words}\n".encode())
+
+
+def _mark_done(done: Path) -> None:
+    try:
+        done.touch()
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise FellShort("it removed its own folder, IRIS_SETUP_DIR") from error
 
 
 def _wait(has_ended: Callable[[], bool], spec: AttemptSpec, held: Held) -> None:
