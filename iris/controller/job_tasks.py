@@ -15,6 +15,7 @@ from iris.planning.snapshot import MOST_READY, PendingJob
 
 _FRESH = 0  # pending and never attempted: no struct, no row
 _CODES = {state: code for code, state in enumerate(TaskState, start=1)}
+_NOT_RUN = bytes([_FRESH, _CODES[TaskState.PENDING], _CODES[TaskState.ASSIGNED]])
 _STATES = {code: state for state, code in _CODES.items()}
 
 
@@ -72,6 +73,11 @@ class JobTasks:
         counts[TaskState.PENDING] += self._codes.count(_FRESH)
         return {state: count for state, count in counts.items() if count}
 
+    @property
+    def have_run(self) -> bool:
+        """Does one run, or has one ended?"""
+        return bool(self._codes.strip(_NOT_RUN))
+
     def fresh_count(self) -> int:
         """How many were never attempted."""
         return self._codes.count(_FRESH)
@@ -119,7 +125,6 @@ class JobTasks:
             later_count=len(later),
             next_ready_at=next_back.not_before if next_back else 0.0,
             pending_since=min(since, default=0.0),
-            is_untried=fresh_count == len(self._codes),
             later_because=next_back.reason if next_back else "",
             shape=shape,
         )

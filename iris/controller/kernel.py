@@ -154,6 +154,7 @@ class Kernel:
                     for worker in tables.workers.values()
                 ),
                 pending=self._line(now),
+                unstarted=tuple(tables.unstarted.values()),
                 gangs=tuple(self._gang(uid) for uid in tables.gangs),
                 starting=tuple(islice(tables.starting.values(), MOST_LATE)),
                 stopping=tuple(islice(tables.stopping.values(), MOST_LATE)),

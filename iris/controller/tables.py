@@ -44,8 +44,7 @@ class Tables:
         self.backoffs: dict[tuple[str, str], Backoff] = {}
         self.phases: dict[str, dict[tuple[int, int], BootPhase]] = {}  # by slice
         self.meta = dict(restored.meta)
-        self.names = dict(restored.names)
-        self.client_ids = dict(restored.client_ids)
+        self.names, self.client_ids = dict(restored.names), dict(restored.client_ids)
         self.answered: defaultdict[str, list[str]] = defaultdict(list)  # by job uid
         self.worker_attempts: dict[str, dict[str, Attempt]] = {}  # live ones
         self.slice_workers: dict[str, dict[int, Worker]] = {}
@@ -56,6 +55,7 @@ class Tables:
         self.ending: set[str] = set()  # uids of workers whose keeper was told to end
         self.nudges: dict[str, int] = {}  # as the workers counted them
         self.nudged: dict[str, int] = {}  # as we sent them
+        self.unstarted: dict[str, Job] = {}  # that have to start by a time
         self.waiting: dict[str, str] = {}  # job uid -> why its tasks wait
         self._free: dict[str, Resources] = {}  # by worker uid, until attempts change
         self._held: tuple[Held, ...] | None = None  # until attempts change
@@ -172,6 +172,7 @@ class Tables:
     def _put_job(self, job: Job) -> None:
         self.names[job.name] = job.uid
         self.client_ids[job.client_id] = job.uid
+        self.unstarted.pop(job.uid, None)
         if job.ended_at:
             self.jobs.pop(job.uid, None)
             self.tasks.pop(job.uid, None)
@@ -181,6 +182,8 @@ class Tables:
             self.children.get(job.parent, set()).discard(job.uid)
             return
         self.jobs[job.uid] = job
+        if job.start_by and not job.cancelled_by:
+            self.unstarted[job.uid] = job
         tasks = self.tasks.get(job.uid)
         if tasks is None:
             tasks = self.tasks[job.uid] = JobTasks(job)

@@ -260,7 +260,9 @@ def _next_step(view: JobView, job: Job) -> str:
     if view.cancelled_by:
         return "it ends once its workers have confirmed that what runs has stopped"
     if view.state is JobState.PENDING and not job.waits_for:
-        return "it starts once it is prepared there, else it is tried again"
+        step = "it starts once it is prepared there, else it is tried again"
+        limit = f"; where it waits, it fails at {second(job.start_by)}"
+        return step + (limit if job.start_by else "")
     if job.waits_for:
         return "it is scheduled once they have ended, and cancelled if it cannot be"
     return "it ends with its last task"

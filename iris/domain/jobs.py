@@ -160,10 +160,19 @@ class Job(msgspec.Struct, frozen=True, gc=False):
     blamed_task: int = -1  # whose failure it was, -1 if nobody's
     blamed_attempt: int = -1  # the number of its last attempt
     held_until: float = 0.0  # a hold that has begun ends then, on whichever slice
+    has_started: bool = False  # a task of it ran; kept where a timeout asks for it
 
     @property
     def name(self) -> str:
         return self.spec.name
+
+    @property
+    def start_by(self) -> float:
+        """When it has waited too long for its first start, 0 if never."""
+        timeout = self.spec.scheduling_timeout
+        if not timeout or self.has_started or self.waits_for:
+            return 0.0
+        return (self.released_at or self.submitted_at) + timeout
 
     @property
     def end_of_untried(self) -> TaskState:

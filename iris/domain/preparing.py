@@ -20,6 +20,11 @@ def words_of_lack(free_bytes: int, wanted_bytes: int, promised_bytes: int) -> st
     return words
 
 
+def is_held_up(detail: str) -> bool:
+    """Does it wait for what its VM has not, rather than being prepared?"""
+    return bool(detail) and detail not in (SETUP_RUNS, SETUP_RUNS_ELSEWHERE)
+
+
 def way_out(spec: JobSpec, detail: str) -> str:
     """What ends the wait that an attempt tells of; empty where nobody can say."""
     if detail in (SETUP_RUNS, SETUP_RUNS_ELSEWHERE):

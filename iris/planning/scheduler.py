@@ -16,6 +16,7 @@ from msgspec.structs import replace
 
 from iris.domain.fleet import ScaleGroup, Slice
 from iris.domain.jobs import Band
+from iris.domain.preparing import is_held_up
 from iris.domain.states import ATTEMPT_ENDED, SLICE_COMING, AttemptState
 from iris.domain.views import Obstacle
 from iris.planning import rules
@@ -24,6 +25,7 @@ from iris.planning.plans import Expired, Placement, SchedulingPlan, Waiting
 from iris.planning.room import Room, Shape, Taken, shape_of
 from iris.planning.rules import Candidate
 from iris.planning.snapshot import Gang, PendingJob, Snapshot, WorkerLoad
+from iris.planning.under_way import not_running
 
 RESERVE_AFTER = 30.0  # seconds; longer than most small tasks take to go round once
 
@@ -63,8 +65,9 @@ def plan_assignments(snapshot: Snapshot, now: float) -> SchedulingPlan:
                 texts[promise.shape] = because
             uid = promise.pending.job.uid
             waiting.append(Waiting(uid, promise.left or promise.held_back, because))
-            if 0 < start_by(promise.pending) <= now and not promise.taken:
+            if 0 < promise.pending.job.held_until <= now and not promise.taken:
                 expired.append(Expired(uid, because))
+    expired += late_to_start(snapshot, done, waiting, now)
     return SchedulingPlan(
         placements=tuple(_placement(each) for each in done.promises if each.taken),
         waiting=tuple(waiting) + tuple(half_ready(snapshot.pending)),
@@ -166,12 +169,23 @@ def why_it_waits(snapshot: Snapshot, done: Round, promise: Promise) -> str:
     return f"{words}; {_coming_words(snapshot, promise.pending)}"
 
 
-def start_by(pending: PendingJob) -> float:
-    """When a job has waited too long to start, or to hold on, 0 if never."""
-    if pending.job.held_until:
-        return pending.job.held_until
-    timeout = pending.job.spec.scheduling_timeout
-    return pending.pending_since + timeout if timeout and pending.is_untried else 0.0
+def late_to_start(
+    snapshot: Snapshot, done: Round, waiting: Iterable[Waiting], now: float
+) -> Iterable[Expired]:
+    """Jobs none of whose tasks could start in time; one that is prepared goes on."""
+    late = {job.uid for job in snapshot.unstarted if job.start_by <= now}
+    late -= {each.pending.job.uid for each in done.promises if each.taken}
+    if not late:
+        return
+    reasons = {each.job_uid: each.because for each in waiting}
+    for attempt in not_running(snapshot):
+        if is_held_up(attempt.detail):
+            reasons.setdefault(attempt.job_uid, attempt.detail)
+        elif attempt.state is not AttemptState.PREPARED:
+            late.discard(attempt.job_uid)
+    for job in snapshot.unstarted:
+        if job.uid in late and job.uid in reasons:
+            yield Expired(job.uid, reasons[job.uid])
 
 
 def half_ready(pending: Iterable[PendingJob]) -> Iterable[Waiting]:
@@ -196,7 +210,8 @@ def _placement(promise: Promise) -> Placement:
 def _next_at(snapshot: Snapshot, done: Round, now: float) -> float:
     times = [each.next_ready_at for each in snapshot.pending if each.later_count]
     times.append(done.next_at)
-    times += [at for each in snapshot.pending if (at := start_by(each)) > now]
+    times += [at for each in snapshot.pending if (at := each.job.held_until) > now]
+    times += [job.start_by for job in snapshot.unstarted if job.start_by > now]
     times += [now for each in done.promises if each.taken and _has_more(each)]
     return min((at for at in times if at), default=0.0)
 

@@ -24,7 +24,6 @@ class PendingJob(msgspec.Struct, frozen=True, gc=False):
     later_count: int  # how many wait for their back-off
     next_ready_at: float  # when the first of those may start, 0 if none waits
     pending_since: float  # of the one that waits longest
-    is_untried: bool = False  # none of its tasks was ever attempted
     later_because: str = ""  # how the last attempt at the first of those ended
     shape: str = ""  # of the job, where it was worked out before
 
@@ -63,6 +62,7 @@ class Snapshot(msgspec.Struct, frozen=True):
     slices: tuple[Slice, ...] = ()  # all but the deleted
     workers: tuple[WorkerLoad, ...] = ()  # all of those slices
     pending: tuple[PendingJob, ...] = ()  # in order of submission
+    unstarted: tuple[Job, ...] = ()  # that have to start by a time, and have not
     gangs: tuple[Gang, ...] = ()  # those not settled yet
     starting: tuple[Attempt, ...] = ()  # the first MOST_LATE of no gang, by age
     stopping: tuple[Attempt, ...] = ()  # the first MOST_LATE, by age

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from iris.domain.jobs import Attempt, Job
 from iris.domain.preparing import way_out
-from iris.domain.states import AttemptState
+from iris.domain.states import ATTEMPT_STARTING, AttemptState
 from iris.planning.snapshot import PendingJob, Snapshot
 
 
@@ -46,9 +46,16 @@ def words_of_backoff(pending: PendingJob, moment: Callable[[float], str]) -> str
     return f"{tasks} until {until}{because}"
 
 
-def _preparing(snapshot: Snapshot, job_uid: str) -> Iterator[Attempt]:
+def not_running(snapshot: Snapshot) -> Iterator[Attempt]:
+    """Attempts that have a place and have not begun to run."""
     members = (member for gang in snapshot.gangs for member in gang.attempts)
     for each in (*snapshot.starting, *members):
+        if each.state in ATTEMPT_STARTING:
+            yield each
+
+
+def _preparing(snapshot: Snapshot, job_uid: str) -> Iterator[Attempt]:
+    for each in not_running(snapshot):
         if each.job_uid == job_uid and each.state is AttemptState.PREPARING:
             yield each
 

@@ -7,9 +7,9 @@ from msgspec.structs import replace
 from iris.domain.jobs import EndCause
 from iris.domain.protocol import AttemptReport
 from iris.domain.resources import Resources
-from iris.domain.states import AttemptState, JobState, SliceState
+from iris.domain.states import AttemptState, SliceState
 from iris.planning.autoscaler import plan_capacity
-from iris.planning.scheduler import plan_assignments, ready_candidates
+from iris.planning.scheduler import ready_candidates
 from tests.support.fleet import CPU, Fleet, ended, ran
 
 ONE_CPU = Resources(cpus=1)
@@ -148,36 +148,6 @@ def test_a_failed_job_names_the_attempt_that_was_the_cause():
     kept = fleet.journal.job(job.uid)
     assert (kept.blamed_task, kept.blamed_attempt) == (2, 1)
     assert kept.because.startswith("task 2: attempt 1 on ")
-
-
-def test_a_job_that_never_starts_fails_at_its_scheduling_timeout():
-    fleet = Fleet()
-    job = fleet.submit(tasks=2, scheduling_timeout=60.0)
-    calm = plan_assignments(fleet.state.snapshot(), fleet.clock.now())
-    fleet.clock.advance(60)
-
-    plan = plan_assignments(fleet.state.snapshot(), fleet.clock.now())
-    fleet.state.commit_scheduling(plan)
-
-    assert calm.expired == ()
-    assert 0 < calm.next_at <= job.submitted_at + 60
-    kept = fleet.journal.job(job.uid)
-    assert kept.final_state is JobState.FAILED
-    assert kept.because.startswith("it did not start within 60 s: there is no worker")
-
-
-def test_a_job_that_started_once_may_wait_for_its_retry():
-    fleet = Fleet()
-    (worker,) = fleet.boot(CPU)
-    job = fleet.submit(resources=ONE_CPU, scheduling_timeout=60.0)
-    (uid,) = fleet.place(job, worker)
-    fleet.beat(worker, [AttemptReport(uid, AttemptState.LOST)])
-    fleet.state.drain_worker(worker.uid, "ops")
-    fleet.clock.advance(100)
-
-    plan = plan_assignments(fleet.state.snapshot(), fleet.clock.now())
-
-    assert plan.expired == ()
 
 
 def _creates(fleet):

@@ -39,14 +39,20 @@ def cancel(change: Change, job_uid: str, by: str, because: str) -> None:
     because = because or f"cancelled by {by}"
     change.put_job(replace(job, cancelled_by=by, because=because))
     change.event("job cancelled", because=because, job=job)
+    end_all(change, job_uid)
+    cancel_children(change, job, f"job {job.name}, which submitted it, was cancelled")
+
+
+def end_all(change: Change, job_uid: str) -> None:
+    """The tasks of a job whose end is asked for: those that wait, those that run."""
+    job = change.job(job_uid)
     # what this transition has written already goes before what was there
     written = {task.index: task for task in change.tasks_in_change(job_uid)}
     for task in (change.tables.tasks[job_uid].touched | written).values():
         if task.state is TaskState.PENDING:
-            end_task(change, task, TaskState.CANCELLED, because)
+            end_task(change, task, job.end_of_untried, job.because)
         elif task.state not in TASK_ENDED and task.attempt_uid:
-            stop_attempt(change, change.attempt(task.attempt_uid), because)
-    cancel_children(change, job, f"job {job.name}, which submitted it, was cancelled")
+            stop_attempt(change, change.attempt(task.attempt_uid), job.because)
 
 
 def cancel_children(change: Change, parent: Job, because: str) -> None:
@@ -133,7 +139,7 @@ def settle_single(change: Change, attempt: Attempt) -> None:
     elif job.cancelled_by and attempt.had_failed:
         end_task(change, task, TaskState.FAILED, because, attempt.exit_code)
     elif job.cancelled_by:
-        end_task(change, task, TaskState.CANCELLED, job.because, attempt.exit_code)
+        end_task(change, task, job.end_of_untried, job.because, attempt.exit_code)
     elif is_charged(attempt):
         charge_failure(change, task, attempt, because)
     else:

@@ -6,7 +6,7 @@ from msgspec.structs import replace
 
 from iris.controller.change import Change
 from iris.controller.stays import moment
-from iris.controller.transitions.jobs import cancel
+from iris.controller.transitions.jobs import cancel, end_all
 from iris.domain.jobs import Attempt, Job, Task
 from iris.domain.resources import Resources
 from iris.domain.states import SliceState, TaskState, WorkerState
@@ -40,12 +40,13 @@ def _expire(change: Change, expired: Expired) -> None:
         because = f"its hold ended at {moment(job.held_until)}, while it waited: "
         cancel(change, job.uid, "the end of its hold", because + expired.because)
         return
-    if change.tables.tasks[job.uid].fresh_count() < job.spec.tasks:
-        return  # it started meanwhile
+    if job.has_started or change.tables.tasks[job.uid].have_run:
+        return  # meanwhile
     seconds = job.spec.scheduling_timeout
     because = f"it did not start within {seconds:g} s: {expired.because}"
     by = "its scheduling timeout"
     change.put_job(replace(job, cancelled_by=by, is_late=True, because=because))
+    end_all(change, job.uid)
 
 
 def _tasks_that_fit(

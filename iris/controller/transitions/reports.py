@@ -129,7 +129,11 @@ def _advance(change: Change, attempt: Attempt) -> Attempt:
         change.put_task(replace(task, state=TaskState.RUNNING))
     job = change.job(attempt.job_uid)
     if job.spec.hold and not job.held_until:
-        change.put_job(replace(job, held_until=change.now + job.spec.hold))
+        job = replace(job, held_until=change.now + job.spec.hold)
+    if job.start_by:
+        job = replace(job, has_started=True)
+    if job != change.job(job.uid):
+        change.put_job(job)
     _tell(change, attempt, "attempt running", "")
     return replace(attempt, running_at=change.now)
 

@@ -63,7 +63,7 @@ def _cancel(change: Change, job: Job, gang: list[Attempt], verdict: Verdict) -> 
     because = job.because or verdict.because
     for member in gang:
         task = change.task(job.uid, member.task_index)
-        end_task(change, task, TaskState.CANCELLED, because, member.exit_code)
+        end_task(change, task, job.end_of_untried, because, member.exit_code)
 
 
 def _lose(change: Change, job: Job, gang: list[Attempt], verdict: Verdict) -> None:
