@@ -26,6 +26,7 @@ MOST_COMMAND_BYTES = 128 * 1024  # what Linux passes to a process in one argumen
 MOST_ENV_BYTES = 128 * 1024
 LONGEST_VALUE = MOST_ENV_BYTES // 4  # letters, of four bytes at most
 MOST_SWEEP_LETTERS = 32 << 20  # of all the tasks' own variables
+MOST_SECRET_BYTES = 64 * 1024  # of one value
 MOST_BEFORE = 1000  # jobs that one runs after
 MOST_RETRIES = 1_000_000
 MOST_CPUS = 1e6

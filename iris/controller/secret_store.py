@@ -16,7 +16,7 @@ from pathlib import Path
 import msgspec
 from msgspec.structs import replace
 
-from iris.config.job_rules import SECRET_NAME
+from iris.config.job_rules import MOST_SECRET_BYTES, SECRET_NAME
 from iris.controller.change import Changed
 from iris.controller.state import State
 from iris.domain.jobs import Job
@@ -26,7 +26,6 @@ from iris.domain.views import Submission
 from iris.errors import JobRefused, NotThere, StoreFailed, UsageError
 from iris.files import make_private, write_private
 
-MOST_BYTES = 64 * 1024  # of one value
 _JOB_ENDS = frozenset(f"job {state}" for state in JOB_ENDED)
 
 
@@ -50,8 +49,9 @@ class SecretStore:
         """Keep a value for all jobs. Raises UsageError, StoreFailed."""
         if not SECRET_NAME.fullmatch(name):
             raise UsageError(f"{name[:80]!r} cannot be the name of a secret")
-        if "\0" in value or not 0 < len(value.encode()) <= MOST_BYTES:
-            raise UsageError(f"secret {name}: expected 1 to {MOST_BYTES} bytes, no NUL")
+        if "\0" in value or not 0 < len(value.encode()) <= MOST_SECRET_BYTES:
+            words = f"expected 1 to {MOST_SECRET_BYTES} bytes, no NUL"
+            raise UsageError(f"secret {name}: {words}")
         self._write(self._of_cluster / name, value.encode())
         return self._view(name)
 

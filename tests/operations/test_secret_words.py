@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 
 from iris.errors import UsageError
@@ -35,7 +37,13 @@ def test_a_value_that_was_typed_is_refused_without_being_shown(word):
 
 
 @pytest.mark.parametrize(
-    ("content", "fault"), [(b"", "is empty"), (b"a\0b", "NUL"), (b"\xff", "not UTF-8")]
+    ("content", "fault"),
+    [
+        (b"", "is empty"),
+        (b"a\0b", "NUL"),
+        (b"\xff", "not UTF-8"),
+        (b"x" * 65537 + b"\n", "has more than 65536 bytes"),
+    ],
 )
 def test_a_file_that_holds_no_secret_is_one_clear_line(tmp_path, content, fault):
     file = tmp_path / "key"
@@ -43,6 +51,45 @@ def test_a_file_that_holds_no_secret_is_one_clear_line(tmp_path, content, fault)
 
     with pytest.raises(UsageError, match=fault):
         read_secrets([f"KEY=file:{file}"])
+
+
+def test_a_secret_is_as_long_as_the_cluster_takes_and_no_longer(tmp_path):
+    file = tmp_path / "key"
+    file.write_bytes(b"x" * 65536 + b"\r\n")
+    words = [f"{name}=file:{file}" for name in ("A", "B", "C")]
+
+    assert len(read_secrets(words[:1])["A"]) == 65536
+    with pytest.raises(UsageError, match=r"^--secret: expected at most 131072 bytes"):
+        read_secrets(words)
+
+
+def test_a_source_that_has_no_end_or_no_beginning_is_no_file(tmp_path):
+    os.mkfifo(tmp_path / "fifo")
+
+    with pytest.raises(UsageError, match=r"file:/dev/zero: is a device or a socket"):
+        read_secrets(["KEY=file:/dev/zero"])
+    with pytest.raises(UsageError, match=r"/fifo: is a FIFO, and no file$") as refused:
+        read_secrets([f"KEY=file:{tmp_path}/fifo"])
+    with pytest.raises(UsageError, match=r"is a folder, and no file$"):
+        read_secrets([f"KEY=file:{tmp_path}"])
+    assert "`file:/dev/stdin` takes what is piped in" in refused.value.hint
+
+
+def test_what_the_shell_substitutes_is_read_as_a_file_is():
+    reads, writes = os.pipe()
+    with os.fdopen(reads, "rb"), os.fdopen(writes, "wb") as into:
+        into.write(f"{CANARY}\n".encode())
+        into.close()
+
+        assert read_secrets([f"KEY=file:/dev/fd/{reads}"]) == {"KEY": CANARY}
+
+
+def test_a_pipe_without_end_is_read_no_further_than_a_secret_goes():
+    with (
+        open("/dev/zero", "rb") as endless,
+        pytest.raises(UsageError, match="has more than 65536 bytes"),
+    ):
+        read_secrets([f"KEY=file:/dev/fd/{endless.fileno()}"])
 
 
 def test_what_is_not_there_is_named():
