@@ -68,6 +68,18 @@ class SecretStore:
             )
         (self._of_cluster / name).unlink(missing_ok=True)
 
+    def require(self, submission: Submission) -> None:
+        """Refuse what names a secret that is neither there nor brought along."""
+        if self._is_known(submission):  # State answers with the job that is there
+            return
+        for name in submission.spec.secrets:
+            if name not in submission.secrets and not self._has(name):
+                raise JobRefused(
+                    f"the cluster has no secret {name}",
+                    hint=f"`inv secret.put {name}` puts one; `--secret "
+                    f"{name}=env:{name}` takes this terminal's variable.",
+                )
+
     # -- jobs' -----------------------------------------------------------------------
 
     @contextmanager
@@ -112,22 +124,16 @@ class SecretStore:
 
     def _without_values(self, submission: Submission) -> Submission:
         spec, values = submission.spec, submission.secrets
-        with self._state.reading() as tables:
-            is_known = submission.client_id in tables.client_ids
-        if is_known:  # State answers with the job that is there
+        self.require(submission)
+        if not values or self._is_known(submission):
             return replace(submission, secrets={})
-        for name in spec.secrets:
-            if name not in values and not self._has(name):
-                raise JobRefused(
-                    f"the cluster has no secret {name}",
-                    hint=f"`inv secret.put {name}` puts one; `--secret "
-                    f"{name}=env:{name}` takes this terminal's variable.",
-                )
-        if not values:
-            return submission
         key = secrets.token_hex(16)
         self._write(self._of_jobs / key, msgspec.json.encode(values))
         return replace(submission, spec=replace(spec, secrets_key=key), secrets={})
+
+    def _is_known(self, submission: Submission) -> bool:
+        with self._state.reading() as tables:
+            return submission.client_id in tables.client_ids
 
     def _settle(self, keys: set[str]) -> None:
         job_by_key = {job.spec.secrets_key: job.uid for job in self._live_jobs()}
