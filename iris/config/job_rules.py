@@ -16,6 +16,7 @@ from iris.domain.jobs import (
     LONGEST_STAY,
     SHORTEST_SETUP,
     STOP_SIGNALS,
+    AfterEnd,
     JobSpec,
     key_of,
 )
@@ -63,6 +64,7 @@ class Fault(msgspec.Struct, frozen=True):
 def faults_of(spec: JobSpec) -> Iterator[Fault]:
     """All that is wrong with a spec, whichever the cluster."""
     looks: tuple[Callable[[JobSpec], Iterable[Fault]], ...] = (
+        _of_text,
         _of_words,
         _of_variables,
         _of_setup,
@@ -73,6 +75,33 @@ def faults_of(spec: JobSpec) -> Iterator[Fault]:
     )
     for look in looks:
         yield from look(spec)
+
+
+def is_text(words: str) -> bool:
+    """Can it be written as UTF-8? What was typed need not be."""
+    try:
+        words.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _of_text(spec: JobSpec) -> Iterable[Fault]:
+    """Values of a sweep are looked at line by line, where they are read."""
+    afters = {AfterEnd.SUCCESS: "after", AfterEnd.ANY: "after_any"}
+    texts = (
+        ("name", spec.name),
+        *(("command", word) for word in spec.command),
+        *(("env", f"{name}={value}") for name, value in spec.env.items()),
+        ("setup", spec.setup),
+        ("image", spec.image),
+        ("checkpoint_dir", spec.checkpoint_dir),
+        *(("constraints.zones", zone) for zone in spec.constraints.zones),
+        *((afters[each.on], each.job) for each in spec.after),
+    )
+    for field, words in texts:
+        if not is_text(words):
+            yield Fault(field, f"expected UTF-8 text, got {words[:80]!a}")
 
 
 def _of_words(spec: JobSpec) -> Iterable[Fault]:

@@ -125,7 +125,7 @@ def _variable(typed: str, variable: str) -> bytes:
             f"{typed}: this terminal has no variable {variable}",
             hint=f"`export {variable}=...` sets it for the commands that follow.",
         )
-    return os.environb[variable.encode()]
+    return os.environb[os.fsencode(variable)]
 
 
 def _file(typed: str, place: str) -> bytes:
