@@ -97,7 +97,7 @@ def run(
     signal: str = "",
     stop_grace: str = "",
     checkpoint_dir: str = "",
-    setup: str = "",
+    setup: str | None = None,
     setup_timeout: str = "",
     same_name: str = "",
     client_id: str | None = None,

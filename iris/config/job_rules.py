@@ -40,6 +40,7 @@ JOB_NAME = Text(
     "at most 63 of a-z, 0-9, -, _ and ., a letter or digit first",
 )
 STOP_SIGNAL = Text("|".join(STOP_SIGNALS), f"one of {', '.join(STOP_SIGNALS)}")
+SETUP = Text(r"[^\0]*\S[^\0]*", "a line for the shell")
 CLIENT_ID = Text(r"[\x21-\x7e]{1,128}", "1 to 128 visible ASCII characters")
 SECRET_NAME = re.compile(rf"(?!{OURS})[A-Za-z_][A-Za-z0-9_]{{0,127}}")
 _LINE = re.compile(r"[^\0\n]{0,4096}")

@@ -14,6 +14,7 @@ from iris.config.job_rules import (
     JOB_NAME,
     OURS,
     OURS_WORDS,
+    SETUP,
     STOP_SIGNAL,
 )
 from iris.config.kinds import AcceleratorType, Amount, Many, Named, OneOf, Refused, Text
@@ -81,7 +82,7 @@ class JobFile(msgspec.Struct, frozen=True):
     signal: Annotated[str, STOP_SIGNAL] = ""
     stop_grace: Annotated[float | None, GRACE_TIME] = None
     checkpoint_dir: Annotated[str, LINE] = ""
-    setup: Annotated[str, VALUE] = ""
+    setup: Annotated[str, SETUP] = ""
     setup_timeout: Annotated[float | None, SETUP_TIME] = None
     secret: Annotated[tuple[str, ...], Many(LINE)] = ()
     after: Annotated[tuple[str, ...], Many(LINE)] = ()

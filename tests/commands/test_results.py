@@ -87,6 +87,8 @@ def test_words_that_are_no_text_are_refused_in_one_line(running):
             status=2,
         )
         assert "--client-id: expected 1 to 128 visible ASCII characters, got" in said
+    said = running.refused("job.run", "--setup", "", "--", "true", status=2)
+    assert said == "iris: --setup: expected a line for the shell, got ''\n"
 
 
 def test_a_terminal_that_takes_no_such_letters_gets_others(running):

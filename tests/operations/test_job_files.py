@@ -121,6 +121,7 @@ def test_a_job_without_a_name_is_named_after_its_file(tmp_path):
             "keep_on_failure: expected a .* at most 1d, got '90h'",
         ),
         ("memory: big", "memory: expected a size"),
+        ("setup: ''", "setup: expected a line for the shell, got ''"),
         ("name: a\nname: b", "stands twice"),
         ("- a", "expected a mapping"),
         ("a: [", "line 2:"),
