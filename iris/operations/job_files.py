@@ -60,6 +60,30 @@ class Command(msgspec.Struct, frozen=True):
         return list(value) if isinstance(value, tuple) else value
 
 
+class SecretWords(msgspec.Struct, frozen=True):
+    """Where secrets come from; no fault shows what stands there: it may be a value."""
+
+    words: Many = Many(LINE)
+
+    @property
+    def expected(self) -> str:
+        return self.words.expected
+
+    def read(self, raw: object) -> tuple[object, ...]:
+        try:
+            return self.words.read(raw)
+        except Refused as refused:
+            raise Refused(refused.expected, _Hidden(), refused.keys) from None
+
+    def write(self, value: object) -> object:
+        return self.words.write(value)
+
+
+class _Hidden:
+    def __repr__(self) -> str:
+        return "something else"
+
+
 class JobFile(msgspec.Struct, frozen=True):
     """What may stand in a job file."""
 
@@ -84,7 +108,7 @@ class JobFile(msgspec.Struct, frozen=True):
     checkpoint_dir: Annotated[str, LINE] = ""
     setup: Annotated[str, SETUP] = ""
     setup_timeout: Annotated[float | None, SETUP_TIME] = None
-    secret: Annotated[tuple[str, ...], Many(LINE)] = ()
+    secret: Annotated[tuple[str, ...], SecretWords()] = ()
     after: Annotated[tuple[str, ...], Many(LINE)] = ()
     after_any: Annotated[tuple[str, ...], Many(LINE)] = ()
     same_name: Annotated[SameName | None, OneOf(SameName)] = None

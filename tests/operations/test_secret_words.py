@@ -111,6 +111,23 @@ def test_a_file_that_would_travel_in_the_bundle_is_refused(tmp_path):
     require_outside(tmp_path, ["KEY=file:/etc/hostname", "HF_TOKEN"])
 
 
+@pytest.mark.parametrize(
+    "words",
+    [CANARY, f"['KEY={CANARY}', 'KEY={CANARY}']", f'["KEY={CANARY}\\n"]', "[7351]"],
+)
+def test_a_value_that_stands_in_a_job_file_is_refused_without_being_shown(
+    tmp_path, words
+):
+    file = tmp_path / "job.yaml"
+    file.write_text(f"command: x\nsecret: {words}\n")
+
+    said = r"job\.yaml: secret.*, got something else$"
+    with pytest.raises(UsageError, match=said) as refused:
+        read_job_file(file)
+
+    assert CANARY not in str(refused.value)
+
+
 def test_a_job_file_names_secrets_and_sees_their_files_from_where_it_lies(tmp_path):
     file = tmp_path / "job.yaml"
     file.write_text("command: x\nsecret: [HF_TOKEN, KEY=file:key]\n")
