@@ -162,6 +162,16 @@ def test_a_dry_run_without_a_controller_says_that_none_was_asked(desk: Desk, ses
     ]
 
 
+def test_a_controller_that_does_not_know_the_question_yet_holds_nobody_back(session):
+    class Older(Client):
+        def check(self, *words: object) -> Admission:
+            raise NotThere("there is no route /v1/jobs:check")
+
+    session.controller = lambda patience=1.0: Older(session.record, "")
+
+    assert foresee(session, Wanted(("true",)), None, print).answer is None
+
+
 def test_a_dry_run_of_a_cluster_that_never_ran_asks_nobody(session):
     session.record = session.controller = None
 
