@@ -14,6 +14,7 @@ import pytest
 
 from iris.bundles import Bundle, pack, unpack
 from iris.errors import BadBundle
+from tests.support.checkouts import git, write
 
 ROOT = str(Path(__file__).resolve().parents[1])
 PACK_HERE = "import pathlib, iris.bundles; iris.bundles.pack(pathlib.Path('.'))"
@@ -37,18 +38,6 @@ def packed() -> Iterator[Callable[..., Bundle]]:
     yield pack_and_note
     for bundle in made:
         bundle.path.unlink(missing_ok=True)
-
-
-def write(folder: Path, *names: str, content: str = "x") -> None:
-    for name in names:
-        path = folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(content)
-
-
-def git(folder: Path, *words: str) -> None:
-    who = ("-c", "user.name=n", "-c", "user.email=e@x", "-c", "init.defaultBranch=m")
-    subprocess.run(("git", *who, *words), cwd=folder, check=True, capture_output=True)
 
 
 def names_in(bundle: Bundle) -> list[str]:

@@ -224,11 +224,17 @@ class Client(JobCalls):
 
     def upload_bundle(self, bundle: Packed) -> bool:
         """Send a bundle; False, and nothing sent, if the controller has it."""
+        if self.has_bundle(bundle):
+            return False
         path = f"/v1/bundles/{part(bundle.sha256)}"
+        answer = self._link.answer(Request("PUT", path, file=bundle.path))
+        wire.decode(answer.data, BundleKept)
+        return True
+
+    def has_bundle(self, bundle: Packed) -> bool:
+        """Does the controller have a bundle already?"""
         try:
-            self._link.ask("HEAD", path)
+            self._link.ask("HEAD", f"/v1/bundles/{part(bundle.sha256)}")
         except NotThere:
-            answer = self._link.answer(Request("PUT", path, file=bundle.path))
-            wire.decode(answer.data, BundleKept)
-            return True
-        return False
+            return False
+        return True

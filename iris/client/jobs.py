@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import uuid
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import BinaryIO
 
 from iris import wire
@@ -13,7 +13,14 @@ from iris.client.link import Query, Request
 from iris.client.streams import Stream, follow
 from iris.domain.events import EVENTS_GONE, Event
 from iris.domain.jobs import JobSpec
-from iris.domain.pages import CancelRequest, JobBatch, LogPage, Page, SubmissionBatch
+from iris.domain.pages import (
+    Admission,
+    CancelRequest,
+    JobBatch,
+    LogPage,
+    Page,
+    SubmissionBatch,
+)
 from iris.domain.states import JOB_ENDED, JobState, TaskState
 from iris.domain.views import (
     AttemptView,
@@ -47,6 +54,17 @@ class JobCalls(Calls):
         client_id = client_id or uuid.uuid4().hex
         submission = Submission(client_id, spec, dict(secrets or {}))
         return self._post("/v1/jobs", JobView, submission)
+
+    def check(
+        self, spec: JobSpec, client_id: str = "", secrets: Iterable[str] = ()
+    ) -> Admission:
+        """What `submit` would be answered with: refused alike, and nothing changes.
+
+        `secrets` are the names of those whose values would come along.
+        """
+        client_id = client_id or uuid.uuid4().hex
+        submission = Submission(client_id, spec, dict.fromkeys(secrets, ""))
+        return self._post("/v1/jobs:check", Admission, submission)
 
     def submit_many(self, specs: Sequence[JobSpec]) -> tuple[JobView, ...]:
         """Accept jobs together: all of them or none."""

@@ -6,6 +6,7 @@ Everything the API takes may be sent twice, so a request whose answer was lost i
 from __future__ import annotations
 
 import logging
+import math
 import os
 import threading
 from collections.abc import Callable, Iterator, Mapping
@@ -132,13 +133,14 @@ class Link:
                 answer = self._send(request, stream=stream)
             except Away as away:
                 passed = self.clock.now() - began
-                left = self._patience - passed
-                if left <= 0 or self._is_hopeless(away.because, passed):
+                left = self._patience_with(away.because) - passed
+                if left <= 0:
                     raise _given_up(away.because, passed) from away
                 if passed >= TELL_AFTER and not told:
                     told = True
                     hint = f" {away.because.hint}" if away.because.hint else ""
-                    _LOG.warning("%s; trying for %.0f s more.%s", away, left, hint)
+                    words = "%s; trying for %d s more.%s"
+                    _LOG.warning(words, away, math.ceil(left), hint)
                 # once at once: a kept connection may have been closed while idle
                 self.clock.wait(_NEVER, min(max(pause, away.pause), left))
                 pause = min(pause * 2, LONGEST_PAUSE) or FIRST_PAUSE
@@ -146,11 +148,13 @@ class Link:
                 self._was_there = True
                 return answer
 
-    def _is_hopeless(self, because: IrisError, passed: float) -> bool:
+    def _patience_with(self, because: IrisError) -> float:
+        """Seconds from the first try on for which another one is worth while."""
         if isinstance(because, ClusterGone):
-            return True
-        is_gone = isinstance(because, NoCluster) and passed >= RESTART_GAP
-        return is_gone and not self._was_there
+            return 0.0
+        if isinstance(because, NoCluster) and not self._was_there:
+            return min(self._patience, RESTART_GAP)
+        return self._patience
 
     def _send(self, request: Request, *, stream: bool) -> BaseHTTPResponse:
         from urllib3.exceptions import HTTPError

@@ -173,8 +173,11 @@ def _is_gone(file: int) -> bool:
 def _refuse(error: BaseException) -> None:
     from iris.errors import IrisError, UsageError
 
-    if isinstance(error, UnicodeEncodeError):  # of words that were typed, as a rule
-        error = UsageError(f"expected UTF-8 text, got {error.object[:80]!a}")
+    if isinstance(error, UnicodeEncodeError):
+        # only what stands in the command anyway: it could be a secret's value
+        is_typed = any(error.object in word for word in sys.argv)
+        shown = f", got {error.object[:80]!a}" if is_typed else ""
+        error = UsageError(f"expected UTF-8 text{shown}")
     if isinstance(error, IrisError):
         tell(f"iris: {error.message}")
         if error.hint:

@@ -97,7 +97,7 @@ def run(
     signal: str = "",
     stop_grace: str = "",
     checkpoint_dir: str = "",
-    setup: str = "",
+    setup: str | None = None,
     setup_timeout: str = "",
     same_name: str = "",
     client_id: str | None = None,
@@ -123,9 +123,10 @@ def run(
 
     wanted = jobs.wanted_of(wanted_by(flags, words_after_dashes()), file)
     session, wait = open_session(config, cluster), seconds(wait_timeout)
-    if dry_run:
-        return _show_outlook(jobs.foresee(session, wanted), as_json=json)
     folder = None if wanted.bundle is False else Path.cwd()
+    if dry_run:
+        seen = jobs.foresee(session, wanted, folder, tell)
+        return _show_outlook(seen, as_json=json)
     job = jobs.submit(session, wanted, folder, tell)
     accepted = "was accepted before" if job.was_there else "accepted"
     said = f"job {job.name} {accepted}: {tasks_of(job.spec)}"
@@ -149,7 +150,10 @@ def _follow(
 def _show_outlook(seen: Outlook, *, as_json: bool) -> None:
     from iris.operations.job_outlook import words_of
 
-    said = f"would submit {seen.spec.name}: {tasks_of(seen.spec)}"
+    name = seen.answer.name if seen.answer else seen.spec.name
+    said = f"would submit {name}: {tasks_of(seen.spec)}"
+    if seen.answer and seen.answer.was_there:
+        said = f"would submit nothing: job {name} was accepted before"
     show(seen, f"{said}\n{words_of(seen)}", as_json=as_json)
 
 

@@ -16,6 +16,7 @@ from iris.domain.jobs import (
     LONGEST_STAY,
     SHORTEST_SETUP,
     STOP_SIGNALS,
+    AfterEnd,
     JobSpec,
     key_of,
 )
@@ -26,6 +27,7 @@ MOST_COMMAND_BYTES = 128 * 1024  # what Linux passes to a process in one argumen
 MOST_ENV_BYTES = 128 * 1024
 LONGEST_VALUE = MOST_ENV_BYTES // 4  # letters, of four bytes at most
 MOST_SWEEP_LETTERS = 32 << 20  # of all the tasks' own variables
+MOST_SECRET_BYTES = 64 * 1024  # of one value
 MOST_BEFORE = 1000  # jobs that one runs after
 MOST_RETRIES = 1_000_000
 MOST_CPUS = 1e6
@@ -38,6 +40,7 @@ JOB_NAME = Text(
     "at most 63 of a-z, 0-9, -, _ and ., a letter or digit first",
 )
 STOP_SIGNAL = Text("|".join(STOP_SIGNALS), f"one of {', '.join(STOP_SIGNALS)}")
+SETUP = Text(r"[^\0]*\S[^\0]*", "a line for the shell")
 CLIENT_ID = Text(r"[\x21-\x7e]{1,128}", "1 to 128 visible ASCII characters")
 SECRET_NAME = re.compile(rf"(?!{OURS})[A-Za-z_][A-Za-z0-9_]{{0,127}}")
 _LINE = re.compile(r"[^\0\n]{0,4096}")
@@ -62,6 +65,7 @@ class Fault(msgspec.Struct, frozen=True):
 def faults_of(spec: JobSpec) -> Iterator[Fault]:
     """All that is wrong with a spec, whichever the cluster."""
     looks: tuple[Callable[[JobSpec], Iterable[Fault]], ...] = (
+        _of_text,
         _of_words,
         _of_variables,
         _of_setup,
@@ -72,6 +76,33 @@ def faults_of(spec: JobSpec) -> Iterator[Fault]:
     )
     for look in looks:
         yield from look(spec)
+
+
+def is_text(words: str) -> bool:
+    """Can it be written as UTF-8? What was typed need not be."""
+    try:
+        words.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _of_text(spec: JobSpec) -> Iterable[Fault]:
+    """Values of a sweep are looked at line by line, where they are read."""
+    afters = {AfterEnd.SUCCESS: "after", AfterEnd.ANY: "after_any"}
+    texts = (
+        ("name", spec.name),
+        *(("command", word) for word in spec.command),
+        *(("env", f"{name}={value}") for name, value in spec.env.items()),
+        ("setup", spec.setup),
+        ("image", spec.image),
+        ("checkpoint_dir", spec.checkpoint_dir),
+        *(("constraints.zones", zone) for zone in spec.constraints.zones),
+        *((afters[each.on], each.job) for each in spec.after),
+    )
+    for field, words in texts:
+        if not is_text(words):
+            yield Fault(field, f"expected UTF-8 text, got {words[:80]!a}")
 
 
 def _of_words(spec: JobSpec) -> Iterable[Fault]:

@@ -212,6 +212,12 @@ class Kernel:
             for listener in self._listeners:
                 listener(changed)
 
+    @contextmanager
+    def trying(self) -> Iterator[Change]:
+        """A transition of which nothing remains: what would be refused is."""
+        with self._lock:
+            yield Change(self._tables, self._seq, self._clock.now(), self._new_id)
+
     def _join_token(self, slice_uid: str, index: int) -> str:
         """Derived, so that a repeated create hands out the same one."""
         return self._derived(f"{slice_uid}/{index}")

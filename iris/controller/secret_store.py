@@ -16,7 +16,7 @@ from pathlib import Path
 import msgspec
 from msgspec.structs import replace
 
-from iris.config.job_rules import SECRET_NAME
+from iris.config.job_rules import MOST_SECRET_BYTES, SECRET_NAME
 from iris.controller.change import Changed
 from iris.controller.state import State
 from iris.domain.jobs import Job
@@ -26,7 +26,6 @@ from iris.domain.views import Submission
 from iris.errors import JobRefused, NotThere, StoreFailed, UsageError
 from iris.files import make_private, write_private
 
-MOST_BYTES = 64 * 1024  # of one value
 _JOB_ENDS = frozenset(f"job {state}" for state in JOB_ENDED)
 
 
@@ -50,8 +49,9 @@ class SecretStore:
         """Keep a value for all jobs. Raises UsageError, StoreFailed."""
         if not SECRET_NAME.fullmatch(name):
             raise UsageError(f"{name[:80]!r} cannot be the name of a secret")
-        if "\0" in value or not 0 < len(value.encode()) <= MOST_BYTES:
-            raise UsageError(f"secret {name}: expected 1 to {MOST_BYTES} bytes, no NUL")
+        if "\0" in value or not 0 < len(value.encode()) <= MOST_SECRET_BYTES:
+            words = f"expected 1 to {MOST_SECRET_BYTES} bytes, no NUL"
+            raise UsageError(f"secret {name}: {words}")
         self._write(self._of_cluster / name, value.encode())
         return self._view(name)
 
@@ -67,6 +67,18 @@ class SecretStore:
                 f"there is no secret {name[:80]!r}", hint="See `inv secret.list`."
             )
         (self._of_cluster / name).unlink(missing_ok=True)
+
+    def require(self, submission: Submission) -> None:
+        """Refuse what names a secret that is neither there nor brought along."""
+        if self._is_known(submission):  # State answers with the job that is there
+            return
+        for name in submission.spec.secrets:
+            if name not in submission.secrets and not self._has(name):
+                raise JobRefused(
+                    f"the cluster has no secret {name}",
+                    hint=f"`inv secret.put {name}` puts one; `--secret "
+                    f"{name}=env:{name}` takes this terminal's variable.",
+                )
 
     # -- jobs' -----------------------------------------------------------------------
 
@@ -112,22 +124,16 @@ class SecretStore:
 
     def _without_values(self, submission: Submission) -> Submission:
         spec, values = submission.spec, submission.secrets
-        with self._state.reading() as tables:
-            is_known = submission.client_id in tables.client_ids
-        if is_known:  # State answers with the job that is there
+        self.require(submission)
+        if not values or self._is_known(submission):
             return replace(submission, secrets={})
-        for name in spec.secrets:
-            if name not in values and not self._has(name):
-                raise JobRefused(
-                    f"the cluster has no secret {name}",
-                    hint=f"`inv secret.put {name}` puts one; `--secret "
-                    f"{name}=env:{name}` takes this terminal's variable.",
-                )
-        if not values:
-            return submission
         key = secrets.token_hex(16)
         self._write(self._of_jobs / key, msgspec.json.encode(values))
         return replace(submission, spec=replace(spec, secrets_key=key), secrets={})
+
+    def _is_known(self, submission: Submission) -> bool:
+        with self._state.reading() as tables:
+            return submission.client_id in tables.client_ids
 
     def _settle(self, keys: set[str]) -> None:
         job_by_key = {job.spec.secrets_key: job.uid for job in self._live_jobs()}

@@ -113,6 +113,7 @@ class JobSpec(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
 _KEYS = {
     "band": "priority",
     "constraints": "tpu, zone or capacity",
+    "constraints.zones": "zone",
     "disk_bytes": "disk",
     "gang": "tpu",
     "resources": "tpu, cpu or memory",

@@ -30,6 +30,13 @@ class JobBatch(msgspec.Struct, frozen=True):
     jobs: tuple[JobView, ...]
 
 
+class Admission(msgspec.Struct, frozen=True):
+    """What a submission would be answered with; nobody has made it."""
+
+    name: str  # of the job that would be made, or that is there
+    was_there: bool = False  # it would make no new job
+
+
 class CancelRequest(msgspec.Struct, frozen=True):
     """Why a job should end; the body may be left out."""
 

@@ -14,6 +14,7 @@ from iris.config.job_rules import (
     JOB_NAME,
     OURS,
     OURS_WORDS,
+    SETUP,
     STOP_SIGNAL,
 )
 from iris.config.kinds import AcceleratorType, Amount, Many, Named, OneOf, Refused, Text
@@ -59,6 +60,30 @@ class Command(msgspec.Struct, frozen=True):
         return list(value) if isinstance(value, tuple) else value
 
 
+class SecretWords(msgspec.Struct, frozen=True):
+    """Where secrets come from; no fault shows what stands there: it may be a value."""
+
+    words: Many = Many(LINE)
+
+    @property
+    def expected(self) -> str:
+        return self.words.expected
+
+    def read(self, raw: object) -> tuple[object, ...]:
+        try:
+            return self.words.read(raw)
+        except Refused as refused:
+            raise Refused(refused.expected, _Hidden(), refused.keys) from None
+
+    def write(self, value: object) -> object:
+        return self.words.write(value)
+
+
+class _Hidden:
+    def __repr__(self) -> str:
+        return "something else"
+
+
 class JobFile(msgspec.Struct, frozen=True):
     """What may stand in a job file."""
 
@@ -81,9 +106,9 @@ class JobFile(msgspec.Struct, frozen=True):
     signal: Annotated[str, STOP_SIGNAL] = ""
     stop_grace: Annotated[float | None, GRACE_TIME] = None
     checkpoint_dir: Annotated[str, LINE] = ""
-    setup: Annotated[str, VALUE] = ""
+    setup: Annotated[str, SETUP] = ""
     setup_timeout: Annotated[float | None, SETUP_TIME] = None
-    secret: Annotated[tuple[str, ...], Many(LINE)] = ()
+    secret: Annotated[tuple[str, ...], SecretWords()] = ()
     after: Annotated[tuple[str, ...], Many(LINE)] = ()
     after_any: Annotated[tuple[str, ...], Many(LINE)] = ()
     same_name: Annotated[SameName | None, OneOf(SameName)] = None

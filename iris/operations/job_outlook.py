@@ -8,6 +8,7 @@ import msgspec
 
 from iris.domain.fleet import ScaleGroup
 from iris.domain.jobs import JobSpec
+from iris.domain.pages import Admission
 from iris.domain.prices import group_price
 from iris.planning.refusals import require_place
 from iris.planning.rules import imagined_vm, objection
@@ -29,6 +30,7 @@ class Outlook(msgspec.Struct, frozen=True):
 
     spec: JobSpec
     places: tuple[Place, ...]
+    answer: Admission | None = None  # what the controller said, if one was asked
 
 
 def look_ahead(spec: JobSpec, groups: Sequence[ScaleGroup]) -> Outlook:

@@ -11,8 +11,8 @@ from typing import TypeVar
 import msgspec
 from msgspec.structs import replace
 
-from iris.config.job_rules import CLIENT_ID, faults_of
-from iris.config.kinds import Refused
+from iris.config.job_rules import CLIENT_ID, SETUP, faults_of
+from iris.config.kinds import Refused, Text
 from iris.config.measures import Duration, Size
 from iris.domain.accelerators import find_accelerator
 from iris.domain.jobs import (
@@ -87,7 +87,8 @@ class Wanted(msgspec.Struct, frozen=True):
 def wanted_by(flags: Mapping[str, object], command: tuple[str, ...]) -> Wanted:
     """The flags of `job.run` by name, those that are the command line's left out."""
     said = {name: flags[name] for name in Wanted.__struct_fields__ if name in flags}
-    said["client_id"] = _client_id(flags.get("client_id"))
+    for flag, kind in (("client_id", CLIENT_ID), ("setup", SETUP)):
+        said[flag] = _not_empty(flag, kind, flags[flag])
     is_told = flags["bundle"] is False  # the flag cannot say yes
     return convert(
         said | {"command": command, "bundle": False if is_told else None}, Wanted
@@ -153,6 +154,7 @@ def _commanded(wanted: Wanted) -> Wanted:
     for flag, is_there in (
         ("a command", wanted.command),
         ("--run-timeout", wanted.run_timeout),
+        ("--keep-on-failure", wanted.keep_on_failure),
     ):
         if is_there:
             raise UsageError(
@@ -269,15 +271,15 @@ def _measure(flag: str, kind: Duration | Size, words: str) -> float:
         raise UsageError(f"{flag}: expected {kind.expected}, got {words!r}") from error
 
 
-def _client_id(words: object) -> str:
+def _not_empty(flag: str, kind: Text, words: object) -> str:
     """An empty one is a mistake, as of a variable that is not set: it would be none."""
     if words is None:
         return ""
     try:
-        return CLIENT_ID.read(words)
+        return kind.read(words)
     except Refused as error:
-        words = f"--client-id: expected {CLIENT_ID.expected}, got {words!r}"
-        raise UsageError(words) from error
+        typed = f"--{flag.replace('_', '-')}"
+        raise UsageError(f"{typed}: expected {kind.expected}, got {words!r}") from error
 
 
 def _variable(words: str) -> tuple[str, str]:

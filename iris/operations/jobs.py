@@ -5,16 +5,28 @@ from __future__ import annotations
 import difflib
 import re
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 import msgspec
 from msgspec.structs import replace
 
 from iris.client import Client
+from iris.domain.jobs import JobSpec
+from iris.domain.pages import Admission
 from iris.domain.states import JOB_ENDED, JobState
 from iris.domain.views import AttemptView, JobView, LogLine, TaskView
-from iris.errors import FellShort, NotThere, UsageError
+from iris.errors import (
+    CloudError,
+    FellShort,
+    Late,
+    NoCluster,
+    NotThere,
+    Unreachable,
+    UsageError,
+)
 from iris.operations.job_files import over, read_job_file
 from iris.operations.job_outlook import Outlook, look_ahead
 from iris.operations.job_words import Wanted, make_spec, read_choice
@@ -28,6 +40,7 @@ Show = Callable[[LogLine], None]
 MOST_TASKS_SHOWN = 100
 LAST_LINES = 10  # of the attempt that was the cause
 LAST_BYTES = 4000
+_NOBODY = (CloudError, Late, NoCluster, Unreachable)
 _TASK = re.compile(r"(.+)/([0-9]{1,9})")
 
 
@@ -44,9 +57,24 @@ def wanted_of(typed: Wanted, file: str) -> Wanted:
     return over(typed, read_job_file(Path(file))) if file else typed
 
 
-def foresee(session: Session, wanted: Wanted) -> Outlook:
-    """What would be submitted, where it could run, what it would cost an hour."""
-    return look_ahead(make_spec(wanted), session.config.groups())
+def foresee(session: Session, wanted: Wanted, folder: Path | None, say: Say) -> Outlook:
+    """What would be submitted, where it could run, what it would cost an hour.
+
+    The controller is asked whether it would accept the job, if one answers.
+    """
+    spec, names = make_spec(wanted), tuple(read_secrets(wanted.secret))
+    outlook = look_ahead(spec, session.config.groups())
+    if folder is not None:
+        _require_bundle(folder, wanted)
+    if session.record is None:
+        return outlook
+    try:
+        with session.controller(patience=0) as client:
+            answer = _check(client, spec, wanted.client_id, names)
+    except _NOBODY as error:
+        say(f"no controller says whether it would accept this: {error}")
+        return outlook
+    return replace(outlook, answer=answer)
 
 
 def submit(session: Session, wanted: Wanted, folder: Path | None, say: Say) -> JobView:
@@ -57,7 +85,8 @@ def submit(session: Session, wanted: Wanted, folder: Path | None, say: Say) -> J
     with session.controller() as client:
         if folder is not None:
             require_outside(folder, wanted.secret)
-            spec = replace(spec, bundle=_upload(client, folder, say))
+            check = partial(_check, client, spec, client_id, secrets)
+            spec = replace(spec, bundle=_upload(client, folder, check, say))
         return client.submit(spec, client_id, secrets)
 
 
@@ -180,10 +209,31 @@ def _where_to_look(view: JobView) -> str:
     return f"{output} shows the output."
 
 
-def _upload(client: Client, folder: Path, say: Say) -> str:
+def _check(
+    client: Client, spec: JobSpec, client_id: str, names: Iterable[str]
+) -> Admission | None:
+    """What the controller would say; None of one that is older than the question."""
+    with suppress(NotThere):
+        return client.check(spec, client_id, names)
+    return None
+
+
+def _require_bundle(folder: Path, wanted: Wanted) -> None:
+    """Could it travel? Raises UsageError, BadBundle."""
+    from iris.bundles import pack
+
+    require_outside(folder, wanted.secret)
+    with pack(folder):
+        pass
+
+
+def _upload(client: Client, folder: Path, check: Callable[[], object], say: Say) -> str:
+    """Its SHA-256; what the controller would refuse anyway is not uploaded for."""
     from iris.bundles import pack
 
     with pack(folder) as bundle:
+        if not client.has_bundle(bundle):
+            check()
         is_new = client.upload_bundle(bundle)
         what = f"{bundle.files} files of {folder}, {bundle.size / 1e6:.1f} MB"
         said = "uploaded" if is_new else "there already"

@@ -3,14 +3,24 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Sequence
 from pathlib import Path
+from typing import BinaryIO
 
-from iris.config.job_rules import OURS, OURS_WORDS, SECRET_NAME
+from iris.config.job_rules import (
+    MOST_ENV_BYTES,
+    MOST_SECRET_BYTES,
+    OURS,
+    OURS_WORDS,
+    SECRET_NAME,
+)
 from iris.errors import UsageError
 
 FLAG = "--secret"
 _EXPECTED = "NAME, NAME=env:VARIABLE or NAME=file:PATH"
+_OPEN_ENDS = (Path("/dev/fd"), Path("/proc/self/fd"))
+_KINDS = {stat.S_IFDIR: "is a folder", stat.S_IFIFO: "is a FIFO"}
 
 
 def sources_of(words: Sequence[str], typed: str = FLAG) -> dict[str, str]:
@@ -38,16 +48,38 @@ def sources_of(words: Sequence[str], typed: str = FLAG) -> dict[str, str]:
 def read_secrets(words: Sequence[str], typed: str = FLAG) -> dict[str, str]:
     """The values that come from this machine. Raises UsageError."""
     sources = sources_of(words, typed)
-    return {
+    values = {
         name: _read(f"{typed} {name}={source}", source)
         for name, source in sources.items()
         if source
     }
+    if sum(len(value.encode()) for value in values.values()) > MOST_ENV_BYTES:
+        raise UsageError(f"{typed}: expected at most {MOST_ENV_BYTES} bytes in all")
+    return values
 
 
-def without_last_newline(value: str) -> str:
+def read_bounded(source: BinaryIO) -> bytes:
+    """As much as a secret may have, with a newline, and a byte that tells of more."""
+    return source.read(MOST_SECRET_BYTES + len(b"\r\n") + 1)
+
+
+def without_last_newline(content: bytes) -> bytes:
     """As `$(...)` in a shell would have it, one newline less."""
-    return value.removesuffix("\n").removesuffix("\r")
+    return content.removesuffix(b"\n").removesuffix(b"\r")
+
+
+def value_in(typed: str, content: bytes) -> str:
+    """What was read, as a secret's value. Raises UsageError, without it."""
+    if not 0 < len(content) <= MOST_SECRET_BYTES:
+        more = f"has more than {MOST_SECRET_BYTES} bytes"
+        raise UsageError(f"{typed}: what is there {more if content else 'is empty'}")
+    if b"\0" in content:
+        raise UsageError(f"{typed}: what is there holds a NUL")
+    try:
+        return content.decode()
+    except UnicodeDecodeError:
+        # not as a cause: it holds the bytes
+        raise UsageError(f"{typed}: what is there is not UTF-8") from None
 
 
 def seen_from(folder: Path, word: str) -> str:
@@ -82,17 +114,9 @@ def _is_source(source: str) -> bool:
 
 def _read(typed: str, source: str) -> str:
     kind, _, place = source.partition(":")
-    content = _variable(typed, place) if kind == "env" else _file(typed, place)
-    try:
-        value = content.decode()
-    except UnicodeDecodeError:
-        # not as a cause: it holds the bytes
-        raise UsageError(f"{typed}: what is there is not UTF-8") from None
-    value = without_last_newline(value) if kind == "file" else value
-    if not value or "\0" in value:
-        fault = "holds a NUL" if value else "is empty"
-        raise UsageError(f"{typed}: what is there {fault}")
-    return value
+    if kind == "env":
+        return value_in(typed, _variable(typed, place))
+    return value_in(typed, without_last_newline(_file(typed, place)))
 
 
 def _variable(typed: str, variable: str) -> bytes:
@@ -101,11 +125,30 @@ def _variable(typed: str, variable: str) -> bytes:
             f"{typed}: this terminal has no variable {variable}",
             hint=f"`export {variable}=...` sets it for the commands that follow.",
         )
-    return os.environb[variable.encode()]
+    return os.environb[os.fsencode(variable)]
 
 
 def _file(typed: str, place: str) -> bytes:
+    path = Path(place).expanduser()
     try:
-        return Path(place).expanduser().read_bytes()
+        if not (path.is_file() or _is_of_this_process(path)):
+            _refuse_kind(typed, path)
+        with path.open("rb") as file:
+            return read_bounded(file)
     except OSError as error:
         raise UsageError(f"{typed}: {error.strerror}") from error
+
+
+def _is_of_this_process(path: Path) -> bool:
+    """Is it an open end, such as /dev/stdin or /dev/fd/63 of `<(...)`?"""
+    return path.as_posix() == "/dev/stdin" or path.parent in _OPEN_ENDS
+
+
+def _refuse_kind(typed: str, path: Path) -> None:
+    """A device has no end, and a FIFO that nobody writes to never begins."""
+    kind = stat.S_IFMT(path.stat().st_mode)
+    words = _KINDS.get(kind, "is a device or a socket")
+    raise UsageError(
+        f"{typed}: {words}, and no file",
+        hint="A secret's source is a file; `file:/dev/stdin` takes what is piped in.",
+    )

@@ -7,11 +7,16 @@ import sys
 
 from iris.domain.pages import SecretView
 from iris.errors import UsageError
-from iris.operations.secret_words import read_secrets, sources_of, without_last_newline
+from iris.operations.secret_words import (
+    read_bounded,
+    read_secrets,
+    sources_of,
+    value_in,
+    without_last_newline,
+)
 from iris.session import LOOK, Session
 
 PUT = "secret.put"
-LONGEST = 1 << 20  # letters that are read of what is piped in
 
 
 def put(session: Session, words: str) -> SecretView:
@@ -43,12 +48,21 @@ def delete(session: Session, name: str) -> None:
 
 def _from_terminal(name: str) -> str:
     if sys.stdin.isatty():
-        value = getpass.getpass(f"value of {name} (not shown): ")
+        content = _typed(name)
     else:
-        value = without_last_newline(sys.stdin.read(LONGEST))
-    if not value:
+        content = without_last_newline(read_bounded(sys.stdin.buffer))
+    if not content:
         raise UsageError(
             f"secret {name}: no value came",
             hint=f"Pipe it in, or `inv secret.put {name}=env:VARIABLE`.",
         )
-    return value
+    return value_in(f"secret {name}", content)
+
+
+def _typed(name: str) -> bytes:
+    try:
+        value = getpass.getpass(f"value of {name} (not shown): ")
+        return value.encode(errors="surrogateescape")
+    except UnicodeError:
+        # not as a cause: it holds the value
+        raise UsageError(f"secret {name}: what was typed is not UTF-8") from None

@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
-from iris.config.job_rules import OURS
+from iris.config.job_rules import OURS, is_text
 from iris.errors import UsageError
 
 MOST_LINES = 1_000_000
@@ -21,7 +21,7 @@ def read_sweep(file: Path) -> dict[str, tuple[str, ...]]:
     if file.suffix not in _KINDS:
         raise UsageError(f"{file}: expected a file that ends in {' or '.join(_KINDS)}")
     try:
-        with file.open(encoding="utf-8", newline="") as source:
+        with file.open(encoding="utf-8-sig", newline="") as source:
             lines = _csv_lines(file, source)
             if file.suffix == ".jsonl":
                 lines = _json_lines(file, source)
@@ -95,14 +95,14 @@ def _once(pairs: list[tuple[str, object]]) -> dict[str, object]:
 
 def _words(file: Path, number: int, name: str, value: object) -> str:
     if isinstance(value, str):
-        return _without_nul(file, number, name, str(value))
+        return _text(file, number, name, str(value))
     if value is None:
         raise UsageError(
             f"{file}: line {number}: {name}: expected text, a number, true or false, "
             "an object or a list, got nothing",
             hint='Text that is empty is written "".',
         )
-    return _compact(value)
+    return _text(file, number, name, _compact(value))
 
 
 def _compact(value: object) -> str:
@@ -120,7 +120,7 @@ def _compact(value: object) -> str:
 def _csv_lines(file: Path, source: Iterator[str]) -> Iterator[Line]:
     reader = csv.reader(source, strict=True)
     try:
-        heads = next(reader, [])
+        heads = [_variable(file, 1, name) for name in next(reader, [])]
         if len(set(heads)) < len(heads):
             raise UsageError(f"{file}: line 1: a field stands twice")
         for row in filter(None, reader):
@@ -131,7 +131,7 @@ def _csv_lines(file: Path, source: Iterator[str]) -> Iterator[Line]:
                     f"as in the first line, got {len(row)}"
                 )
             pairs = zip(heads, row, strict=True)
-            yield number, {k: _without_nul(file, number, k, v) for k, v in pairs}
+            yield number, {k: _text(file, number, k, v) for k, v in pairs}
     except csv.Error as error:
         raise UsageError(f"{file}: line {reader.line_num}: {error}") from error
 
@@ -145,7 +145,10 @@ def _variable(file: Path, number: int, name: str) -> str:
     return name
 
 
-def _without_nul(file: Path, number: int, name: str, value: str) -> str:
+def _text(file: Path, number: int, name: str, value: str) -> str:
+    where = f"{file}: line {number}: {name}"
     if "\0" in value:
-        raise UsageError(f"{file}: line {number}: {name}: a value holds a NUL")
+        raise UsageError(f"{where}: a value holds a NUL")
+    if not is_text(value):  # as JSON's "\ud800" alone
+        raise UsageError(f"{where}: expected UTF-8 text, got {value[:80]!a}")
     return value

@@ -180,12 +180,20 @@ def test_a_person_hears_once_that_the_controller_is_away(caplog):
     assert "for 1 s more" in caplog.text
 
 
-def test_a_cluster_without_a_controller_ends_it_at_once():
+def test_a_cluster_without_a_controller_ends_it_soon_and_promises_no_longer(caplog):
     def lookup() -> str:
         raise NoCluster("there is none")
 
-    with Client(lookup, "", patience=100.0) as client, pytest.raises(NoCluster):
+    with (
+        caplog.at_level(logging.WARNING),
+        Client(lookup, "", patience=300.0) as client,
+        pytest.raises(NoCluster, match="tried for 2 s"),
+    ):
         client.health()
+
+    assert [r.getMessage() for r in caplog.records] == [
+        "there is none; trying for 1 s more."
+    ]
 
 
 def test_a_controller_that_vanished_while_spoken_to_is_waited_for():

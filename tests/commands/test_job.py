@@ -211,6 +211,16 @@ def test_job_run_dry_run_submits_nothing(running):
     assert running.ok("job.list", "--json") == before
 
 
+def test_a_dry_run_refuses_what_the_controller_would(running):
+    dry = ("job.run", "--dry-run", "--name", "dry")
+
+    lacks = running.refused(*dry, "--secret", "NOPE", *HELLO, status=2)
+    after = running.refused(*dry, "--after", "nosuch", *HELLO, status=2)
+
+    assert lacks.startswith("iris: the cluster has no secret NOPE\nhint: ")
+    assert after.startswith("iris: there is no job 'nosuch' to run after\nhint: ")
+
+
 def test_a_job_that_can_never_fit_is_refused_with_what_would(running):
     said = running.refused("job.run", "--no-bundle", "--cpu", "999", *HELLO, status=2)
     other = running.refused("job.run", "--tpu", "v5litepod-64", *HELLO, status=2)

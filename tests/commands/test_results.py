@@ -71,20 +71,24 @@ def test_a_status_shows_the_attempts_of_the_task_that_failed_the_job(running):
 def test_words_that_are_no_text_are_refused_in_one_line(running):
     odd = "a\udcffb"  # a byte that is no UTF-8, as it was typed
 
-    for words in (
-        ("job.run", "--no-bundle", "--", odd),
-        ("job.run", "--no-bundle", "--env", f"X={odd}", "--", "true"),
-        ("job.status", odd),
-        ("job.run", "--no-bundle", "--dry-run", "--json", "--", odd),
+    for where, words in (
+        ("the command: ", ("job.run", "--", odd)),
+        ("--name: ", ("job.run", "--name", odd, "--", "true")),
+        ("--setup: ", ("job.run", "--setup", odd, "--", "true")),
+        ("--after: ", ("job.run", "--after", odd, "--", "true")),
+        ("", ("job.status", odd)),
+        ("the command: ", ("job.run", "--dry-run", "--json", "--", odd)),
     ):
         said = running.refused(*words, status=2)
-        assert said == "iris: expected UTF-8 text, got 'a\\udcffb'\n"
+        assert said == f"iris: {where}expected UTF-8 text, got 'a\\udcffb'\n"
     for client_id in ("", "abc 1"):
         said = running.refused(
             *("job.run", "--no-bundle", "--client-id", client_id, "--", "true"),
             status=2,
         )
         assert "--client-id: expected 1 to 128 visible ASCII characters, got" in said
+    said = running.refused("job.run", "--setup", "", "--", "true", status=2)
+    assert said == "iris: --setup: expected a line for the shell, got ''\n"
 
 
 def test_a_terminal_that_takes_no_such_letters_gets_others(running):

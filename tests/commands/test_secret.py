@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import sqlite3
 
@@ -50,6 +51,32 @@ def test_a_secret_that_cannot_be_put_is_named_as_it_was_typed(running):
     assert typed.startswith("iris: secret.put: expected NAME, ")
     assert CANARY not in typed
     assert would == "would keep secret NOPE\n"
+
+
+def test_a_piped_value_that_is_no_text_is_refused_without_being_shown(running):
+    for sent, fault in (
+        (f"{CANARY}".encode() + b"\xff", "is not UTF-8"),
+        (f"{CANARY}\0".encode(), "holds a NUL"),
+        (CANARY.encode() * 9000, "has more than 65536 bytes"),
+    ):
+        ran = running.typed("secret.put", "PB", sent=sent)
+
+        assert ran.returncode == 2
+        assert ran.stderr.decode() == f"iris: secret PB: what is there {fault}\n"
+        assert ran.stdout == b""
+
+
+def test_a_value_that_is_typed_and_no_text_is_refused_without_being_shown(running):
+    with running.window("secret.put", "PB") as (started, screen):
+        shown = b""
+        while b"(not shown): " not in shown:
+            shown += screen.read(1000)
+        os.write(screen.fileno(), CANARY.encode() + b"\xff\n")
+        assert started.wait(100) == 2
+        shown += screen.read(1000)
+
+    assert b"iris: secret PB: what was typed is not UTF-8" in shown
+    assert CANARY.encode() not in shown
 
 
 def test_a_missing_secret_is_one_clear_line_and_submits_nothing(running):

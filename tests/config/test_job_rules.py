@@ -8,9 +8,10 @@ import pytest
 
 from iris.commands import job
 from iris.config.job_rules import Fault, faults_of
-from iris.domain.jobs import After, JobSpec
+from iris.domain.jobs import After, AfterEnd, Constraints, JobSpec
 from iris.domain.resources import Resources
 
+ODD_AFTER = After("\udcff", AfterEnd.ANY)
 FLAGS = {
     f"--{name.replace('_', '-')}" for name in inspect.signature(job.run.body).parameters
 }
@@ -37,10 +38,20 @@ FLAGS = {
             "checkpoint_dir",
             "--checkpoint-dir",
         ),
+        (JobSpec(("a\udcff",), name="a"), "command", "the command"),
+        (JobSpec(("a",), name="a", env={"X": "\udcff"}), "env", "--env"),
+        (JobSpec(("a",), name="a", setup="\udcff"), "setup", "--setup"),
+        (JobSpec(("a",), name="a", after=(After("\udcff"),)), "after", "--after"),
+        (JobSpec(("a",), name="a", after=(ODD_AFTER,)), "after_any", "--after-any"),
+        (
+            JobSpec(("a",), name="a", constraints=Constraints(zones=("\udcff",))),
+            "constraints.zones",
+            "--zone",
+        ),
     ],
 )
 def test_a_fault_has_the_name_of_its_field_and_of_its_flag(spec, field, flag):
-    (fault,) = faults_of(spec)
+    fault = next(faults_of(spec))
 
     assert (fault.field, fault.flag) == (field, flag)
     assert flag == "the command" or flag.split()[0] in FLAGS

@@ -16,6 +16,7 @@ from tests.support.fleet import CPU, Fleet, ended
 # All that the token of a job is good for, about itself and its children.
 FOR_JOBS = {
     *("GET /v1/jobs", "POST /v1/jobs", "POST /v1/jobs:batch"),
+    "POST /v1/jobs:check",
     *("GET /v1/jobs/{job}", "POST /v1/jobs/{job}:cancel", "GET /v1/jobs/{job}/why"),
     *("GET /v1/jobs/{job}/tasks", "GET /v1/jobs/{job}/tasks/{index}/attempts"),
     *("GET /v1/jobs/{job}/log", "GET /v1/jobs/{job}/log:stream"),

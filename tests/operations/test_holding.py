@@ -86,6 +86,10 @@ def test_a_hold_is_a_job_on_all_vms_of_its_slice():
     [
         (Wanted(("true",), hold="4h"), "--hold 4h: a command does not go with it"),
         (Wanted(hold="4h", run_timeout="1h"), "--hold 4h: --run-timeout does not go"),
+        (
+            Wanted(hold="4h", keep_on_failure="1m"),
+            "--hold 4h: --keep-on-failure does not go with it",
+        ),
         (Wanted(hold="0s"), "--hold: expected a duration of 1s or more"),
         (Wanted(hold="soon"), "--hold: expected a duration"),
     ],

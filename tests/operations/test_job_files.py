@@ -121,6 +121,7 @@ def test_a_job_without_a_name_is_named_after_its_file(tmp_path):
             "keep_on_failure: expected a .* at most 1d, got '90h'",
         ),
         ("memory: big", "memory: expected a size"),
+        ("setup: ''", "setup: expected a line for the shell, got ''"),
         ("name: a\nname: b", "stands twice"),
         ("- a", "expected a mapping"),
         ("a: [", "line 2:"),
@@ -188,6 +189,18 @@ def test_a_table_is_a_sweep_too(tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("name", "text"), [("s.csv", "lr\r\n0.1\r\n"), ("s.jsonl", '{"lr": 0.1}\r\n')]
+)
+def test_a_sweep_as_excel_saves_it_begins_with_a_mark_that_is_skipped(
+    tmp_path, name, text
+):
+    file = tmp_path / name
+    file.write_bytes(text.encode("utf-8-sig"))
+
+    assert read_sweep(file) == {"lr": ("0.1",)}
+
+
+@pytest.mark.parametrize(
     ("name", "text", "said"),
     [
         ("s.jsonl", b'{"a": 1}\n{"a": 1', "line 2: not JSON"),
@@ -200,12 +213,15 @@ def test_a_table_is_a_sweep_too(tmp_path):
         ("s.jsonl", b'{"a b": 1}', "line 1: expected fields that can be variables"),
         ("s.jsonl", b'{"IRIS_X": 1}', "none starting IRIS_"),
         ("s.jsonl", b'{"a": "\\u0000"}', "line 1: a: a value holds a NUL"),
+        ("s.jsonl", b'{"a": 1, "who": "\\ud800"}', r"line 1: who: .*, got '.ud800'"),
+        ("s.jsonl", b'{"a": 1}\n{"a": ["\\ud800"]}', r"line 2: a: expected UTF-8 text"),
         ("s.jsonl", b"[1]", "line 1: expected an object"),
         ("s.jsonl", b"[" * 100_000, "line 1: "),
         ("s.jsonl", b"\n", "at least one line"),
         ("s.jsonl", b'{"a": "\xff"}', "not UTF-8 at byte"),
         ("s.csv", b"a,b\n1\n", "line 2: expected 2 fields, .* got 1"),
         ("s.csv", b"a,a\n1,2\n", "line 1: a field stands twice"),
+        ("s.csv", b"a,b c\n1,2\n", "line 1: expected fields .* got 'b c'"),
         ("s.csv", b'a\n"1\n', "line 2: "),
         ("s.csv", b"a\n", "at least one line"),
         ("s.txt", b"a", "ends in .jsonl or .csv"),

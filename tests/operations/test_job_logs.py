@@ -51,6 +51,18 @@ def test_each_line_has_its_tasks_name_on_request(session, job):
     assert said(session, job, prefix=True, task=0, grep="9") == b"task 0 | loss 0.9\n"
 
 
+def test_since_now_is_nothing_but_what_comes_from_now_on(desk, session, job):
+    assert said(session, job, since="0s") == b""
+    assert said(session, job, since="0s", task=1, grep=".") == b""
+
+    desk.clock.advance(1)
+    assert said(session, job, since="0s") == b""
+    assert said(session, job, since="61s") != b""
+
+    desk.ask("POST", f"/v1/jobs/{job.name}:cancel")
+    assert said(session, job, since="0s", follow=True) == b""
+
+
 def test_what_came_of_late_is_found_by_the_controllers_clock(desk, session, job):
     assert said(session, job, since="30s") == b"l\xffss 0.7"
     assert said(session, job, since="2m", task=1) == b"hello\nl\xffss 0.7"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -15,11 +16,17 @@ from iris.controller.auth import Caller
 from iris.controller.history import JobFilter
 from iris.controller.ordering import in_order, is_same_order, require_one_order
 from iris.controller.parts import Parts
-from iris.controller.transitions.submitting import require_same
+from iris.controller.transitions import submitting
 from iris.controller.views import NEWEST
 from iris.domain.access import Role
-from iris.domain.jobs import Job
-from iris.domain.pages import CancelRequest, JobBatch, Page, SubmissionBatch
+from iris.domain.jobs import Job, Owner
+from iris.domain.pages import (
+    Admission,
+    CancelRequest,
+    JobBatch,
+    Page,
+    SubmissionBatch,
+)
 from iris.domain.states import JobState, TaskState
 from iris.domain.views import AttemptView, Explanation, JobView, Submission, TaskView
 from iris.errors import JobRefused, NotAllowed, NotThere
@@ -75,6 +82,30 @@ def submit_batch(call: Call[SubmissionBatch, NoQuery]) -> JobBatch:
     if len(call.body.submissions) > MOST_IN_A_BATCH:
         raise JobRefused(f"submissions: expected at most {MOST_IN_A_BATCH}")
     return JobBatch(_accept(call, call.body.submissions))
+
+
+@routes.add(
+    *("POST", "/v1/jobs:check"),
+    roles=USERS,
+    for_jobs=True,
+    body=Submission,
+    most_bytes=64 * MIB,
+    answer=Admission,
+)
+def check(call: Call[Submission, NoQuery]) -> Admission:
+    """What a submission would be answered with: it is refused alike, nothing changes.
+
+    Its bundle is not looked at, and of secrets the names alone: they may come later.
+    """
+    parts, caller = call.parts, call.caller
+    (submission,) = _admitted(call, (_without_bundle(call),), lambda _: True)
+    parts.secrets.require(submission)
+    owner, limits = Owner(caller.user, caller.job_uid), parts.state.tuning.user_limits
+    with parts.state.trying() as change:
+        (uid,) = submitting.submit(change, (submission,), owner, limits)
+        new = [job for job in change.jobs_accepted() if job.uid == uid]
+    job = new[0] if new else own_job(parts, caller, uid)
+    return Admission(job.name, was_there=not new)
 
 
 @routes.add(
@@ -189,16 +220,7 @@ def _accept(
     """New jobs, or those that were there: all of them or none."""
     parts, caller = call.parts, call.caller
     require_one_order(submissions)
-    with parts.state.reading() as tables:
-        groups = tuple(tables.groups.values())
-        known = tables.client_ids
-        is_new = any(each.client_id not in known for each in submissions)
-    if is_new:
-        parts.disk.require_room()
-    admitted = [
-        _in_order(call, admit(each, groups, parts.bundles.has, parts.runtime))
-        for each in submissions
-    ]
+    admitted = _admitted(call, submissions, parts.bundles.has)
     before = parts.state.seq
     with parts.secrets.keeping(admitted) as kept:
         uids = parts.state.submit(kept, caller.user, caller.job_uid)
@@ -206,6 +228,34 @@ def _accept(
     return tuple(
         replace(parts.jobs.view(job), was_there=job.order <= before) for job in jobs
     )
+
+
+def _admitted(
+    call: Call[Any, Any],
+    submissions: tuple[Submission, ...],
+    has_bundle: Callable[[str], bool],
+) -> list[Submission]:
+    """As State takes them, which may still refuse them."""
+    parts = call.parts
+    with parts.state.reading() as tables:
+        groups = tuple(tables.groups.values())
+        known = tables.client_ids
+        is_new = any(each.client_id not in known for each in submissions)
+    if is_new:
+        parts.disk.require_room()
+    return [
+        _in_order(call, admit(each, groups, has_bundle, parts.runtime))
+        for each in submissions
+    ]
+
+
+def _without_bundle(call: Call[Submission, NoQuery]) -> Submission:
+    """With the bundle of the job that was accepted under its client id, if one was."""
+    parts, submission = call.parts, call.body
+    with parts.state.reading() as tables:
+        known = tables.client_ids.get(submission.client_id)
+    bundle = own_job(parts, call.caller, known).spec.bundle if known else ""
+    return replace(submission, spec=replace(submission.spec, bundle=bundle))
 
 
 def _in_order(call: Call[Any, Any], submission: Submission) -> Submission:
@@ -216,7 +266,8 @@ def _in_order(call: Call[Any, Any], submission: Submission) -> Submission:
         known = tables.client_ids.get(submission.client_id)
     if known is not None:
         job = own_job(parts, caller, known)
-        require_same(job, submission, is_same_order(job, submission.spec.after, find))
+        order = is_same_order(job, submission.spec.after, find)
+        submitting.require_same(job, submission, order)
         return submission
     spec = in_order(submission.spec, find)
     return replace(submission, spec=spec)

@@ -37,7 +37,7 @@ class LogQuery(msgspec.Struct, frozen=True):
     task: int | None = None
     attempt: int | None = None
     limit: int = 1000
-    since: float = 0.0  # seconds ago, where no cursor is given; 0 for all
+    since: float | None = None  # seconds ago, where no cursor is given; else all
     tail: int = 0  # bytes of the end of one attempt's output instead; 0 for none
 
 
@@ -113,10 +113,12 @@ def get_controller_log(call: Call[None, TailQuery]) -> TextPage:
 
 def _start_of(call: Call[None, LogQuery], job: Job) -> int:
     query = call.query
-    if query.since < 0:
+    if query.since is not None and query.since < 0:
         raise UsageError(f"since: expected 0 or more seconds, got {query.since}")
-    if query.cursor or not query.since:
+    if query.cursor or query.since is None:
         return cursor_from(query.cursor)
+    if query.since == 0:  # what comes from now on, whatever the clock says
+        return call.parts.logs.end(job.uid)
     at = call.parts.clock.now() - query.since
     return call.parts.logs.position_at(job.uid, at)
 
