@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from iris.domain.jobs import Attempt, Job, Task
-from iris.domain.states import AttemptState
+from iris.domain.states import ATTEMPT_ENDED, AttemptState
 from iris.domain.views import AttemptView, TaskView
 from iris.errors import NotThere
 
@@ -20,7 +20,7 @@ def task_view(job: Job, task: Task, attempts: Mapping[str, Attempt]) -> TaskView
         attempts=task.attempts,
         failures=task.failures,
         losses=task.losses,
-        because=task.reason or _preparing_words(attempt),
+        because=task.reason or _words_of(attempt),
         exit_code=task.exit_code,
         worker_uid=attempt.worker_uid if attempt else "",
         slice_name=attempt.slice_name if attempt else "",
@@ -39,9 +39,13 @@ def require_task(job: Job, index: int) -> None:
         )
 
 
-def _preparing_words(attempt: Attempt | None) -> str:
-    is_preparing = attempt is not None and attempt.state is AttemptState.PREPARING
-    return attempt.detail if attempt and is_preparing else ""
+def _words_of(attempt: Attempt | None) -> str:
+    """What a live attempt waits for, or has been asked for."""
+    if attempt is None or attempt.state in ATTEMPT_ENDED:
+        return ""
+    if attempt.stop_because:
+        return f"asked to end: {attempt.stop_because}"
+    return attempt.detail if attempt.state is AttemptState.PREPARING else ""
 
 
 def attempt_view(job: Job, attempt: Attempt) -> AttemptView:

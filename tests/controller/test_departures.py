@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from msgspec.structs import replace
 
+from iris.controller.task_views import task_view
 from iris.domain.jobs import EndCause
 from iris.domain.protocol import AttemptReport, Desired, Heartbeat
 from iris.domain.resources import Resources
@@ -50,6 +51,16 @@ def test_a_drained_attempt_has_its_signal_at_once_and_the_time_that_is_left(flee
     drained = Desired(uid, "stop", because="drained by ops", cause=EndCause.DRAINED)
     assert first == replace(drained, grace=600.0)
     assert later == replace(drained, grace=500.0)
+
+
+def test_a_task_whose_attempt_is_asked_to_end_says_why(fleet):
+    worker, job, _ = _run(fleet)
+    fleet.state.drain_worker(worker.uid, "ops", 600.0)
+
+    with fleet.state.reading() as tables:
+        view = task_view(job, tables.tasks[job.uid].touched[0], tables.attempts)
+
+    assert view.because == "asked to end: drained by ops"
 
 
 def test_a_drain_without_a_deadline_lets_what_runs_end_by_itself(fleet):

@@ -1,0 +1,57 @@
+"""An idle slice goes in time, however often its controller starts anew."""
+
+from __future__ import annotations
+
+from msgspec.structs import replace
+
+from iris.controller.kernel import IDLE_AFTER_STALL
+from iris.planning.autoscaler import plan_capacity
+from tests.support.fleet import CPU, Fleet
+
+DELAY = 300.0
+
+
+def drained(fleet):
+    plan = plan_capacity(fleet.state.snapshot(), fleet.clock.now())
+    return [drain.slice_name for drain in plan.drains]
+
+
+def an_idle_slice():
+    fleet = Fleet(groups=(replace(CPU, scale_down_delay=DELAY),))
+    (worker,) = fleet.boot()
+    return fleet, worker
+
+
+def test_restarts_do_not_hold_it_up():
+    fleet, worker = an_idle_slice()
+    for _ in range(4):
+        assert drained(fleet) == []
+        fleet.restart()
+        fleet.beat(worker)
+        fleet.clock.advance(DELAY / 4)
+
+    assert drained(fleet) == [worker.slice_name]
+
+
+def test_after_a_restart_it_has_time_to_get_work_again():
+    fleet, worker = an_idle_slice()
+    fleet.clock.advance(2 * DELAY)
+    fleet.restart()
+    fleet.beat(worker)
+    fleet.clock.advance(IDLE_AFTER_STALL - 1)
+    early = drained(fleet)
+    fleet.clock.advance(1)
+
+    assert (early, drained(fleet)) == ([], [worker.slice_name])
+
+
+def test_a_stall_shortens_no_delay():
+    fleet, worker = an_idle_slice()
+    fleet.clock.advance(10)
+    fleet.state.note_stall()
+    fleet.beat(worker)
+    fleet.clock.advance(DELAY - 11)
+    early = drained(fleet)
+    fleet.clock.advance(1)
+
+    assert (early, drained(fleet)) == ([], [worker.slice_name])
