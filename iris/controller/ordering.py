@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 
 from msgspec.structs import replace
@@ -12,17 +12,40 @@ from iris.domain.states import JobState
 from iris.domain.views import Submission
 from iris.errors import Conflict, JobRefused, NotThere
 
+MOST_STEPS = 1000  # jobs that are looked at behind one another, for a cycle
+
 
 def in_order(spec: JobSpec, find: Callable[[str], Job]) -> JobSpec:
     """With the uids of the jobs that have to end first, without those that have.
 
-    What a job runs after was accepted before it, so that no cycle can be. Raises
-    JobRefused where what it waits for is not there, or cannot be any more.
+    What a job runs after was accepted before it. Raises JobRefused where what it
+    waits for is not there, or cannot be any more.
     """
     if not spec.after:
         return spec
     firsts = [each for asked in spec.after if (each := _first(asked, find))]
     return replace(spec, after=tuple(firsts))
+
+
+def require_no_cycle(spec: JobSpec, parent: str, live: Mapping[str, Job]) -> None:
+    """Refuse a child that waits for a job with which it ends. Raises JobRefused.
+
+    What waits for such a job in turn is found by a bounded walk.
+    """
+    ancestors = set(_ancestors(parent, live))
+    if not ancestors:
+        return
+    steps = [(first.uid, "") for first in spec.after]
+    seen: set[str] = set()
+    while steps and len(seen) < MOST_STEPS:
+        uid, behind = steps.pop()
+        job = live.get(uid)
+        if job is None or uid in seen:
+            continue
+        if uid in ancestors:
+            raise _never(spec, job, behind)
+        seen.add(uid)
+        steps += [(first.uid, behind or job.name) for first in job.waits_for]
 
 
 def is_same_order(job: Job, asked: Iterable[After], find: Callable[[str], Job]) -> bool:
@@ -43,6 +66,22 @@ def require_one_order(submissions: Iterable[Submission]) -> None:
                 "second differs in after",
                 hint="Another job wants another client id.",
             )
+
+
+def _ancestors(parent: str, live: Mapping[str, Job]) -> Iterator[str]:
+    while (job := live.get(parent)) is not None:
+        yield job.uid
+        parent = job.parent
+
+
+def _never(spec: JobSpec, ancestor: Job, behind: str) -> JobRefused:
+    through = f" through job {behind}" if behind else ""
+    return JobRefused(
+        f"job {spec.name} is to run after job {ancestor.name}{through}, and would end "
+        "together with that one: it could never run",
+        hint="Leave that `after` out, or submit it from outside of "
+        f"job {ancestor.name}.",
+    )
 
 
 def _counted(

@@ -9,7 +9,9 @@ import pytest
 from iris.controller.api.every import EVERY_ROUTE
 from iris.controller.tokens import job_token
 from iris.domain.access import Role
+from iris.domain.jobs import After
 from iris.domain.states import JobState
+from iris.errors import JobRefused
 from tests.support.desk import Desk
 from tests.support.fleet import CPU, Fleet, ended
 
@@ -129,6 +131,47 @@ def test_a_job_neither_replaces_nor_keeps_nor_follows_what_is_no_child(desk: Des
 
     assert [each.status_code for each in answers] == [409, 409, 403]
     assert desk.ask("GET", f"/v1/jobs/{other.uid}").json["state"] == "pending"
+
+
+@pytest.mark.parametrize("on", ["success", "any"])
+def test_a_child_after_its_own_parent_is_refused_as_it_could_never_run(desk: Desk, on):
+    parent, token = _running_parent(desk)
+    spec = {"command": ["true"], "name": "x", "after": [{"job": parent.uid, "on": on}]}
+
+    refused = desk.ask("POST", "/v1/jobs", {"client_id": "c", "spec": spec}, token)
+
+    assert (refused.status_code, refused.json["code"]) == (422, "job-refused")
+    assert refused.json["detail"] == (
+        "job x is to run after job parent, and would end together with that one: "
+        "it could never run"
+    )
+    assert "Leave that `after` out" in refused.json["hint"]
+    assert len(desk.ask("GET", "/v1/jobs").json["items"]) == 1
+
+
+def test_a_child_after_an_ancestor_or_what_waits_for_one_is_refused():
+    fleet = Fleet()
+    top = fleet.submit(name="top")
+    parent = fleet.submit(name="parent", parent=top.uid)
+    later = fleet.submit(name="later", after=(After("top", uid=top.uid),))
+    last = fleet.submit(name="last", after=(After("later", uid=later.uid),))
+
+    for first, words in (
+        (top, "after job top, "),
+        (later, "after job top through job later, "),
+        (last, "after job top through job last, "),
+    ):
+        after = (After(first.name, uid=first.uid),)
+        with pytest.raises(JobRefused, match=words):
+            fleet.submit(name="x", parent=parent.uid, after=after)
+
+
+def test_a_child_may_run_after_another_one(desk: Desk):
+    _, token = _running_parent(desk)
+    desk.submit(token, name="first")
+    then = desk.submit(token, name="then", after=[{"job": "first"}])
+
+    assert [each.job for each in then.spec.after] == ["first"]
 
 
 def test_a_batch_with_the_client_id_of_no_child_is_refused_as_a_whole(desk: Desk):

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from msgspec.structs import replace
 
 from iris.controller.change import Change
+from iris.controller.ordering import require_no_cycle
 from iris.controller.transitions.jobs import cancel
 from iris.controller.transitions.naming import free_name
 from iris.domain.jobs import After, Answered, Job, JobSpec, Owner, SameName
@@ -137,6 +138,7 @@ def _accept(
 ) -> Job:
     if owner.parent:
         _require_going_on(change, owner.parent)
+        require_no_cycle(submission.spec, owner.parent, change.tables.jobs)
     names = change.tables.names
     name = free_name(submission.spec.name, lambda n: n in names or n in taken)
     taken.add(name)
