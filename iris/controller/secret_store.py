@@ -23,7 +23,7 @@ from iris.domain.jobs import Job
 from iris.domain.pages import SecretView
 from iris.domain.states import JOB_ENDED
 from iris.domain.views import Submission
-from iris.errors import JobRefused, NotThere, StoreFailed, UsageError
+from iris.errors import Conflict, JobRefused, NotThere, StoreFailed, UsageError
 from iris.files import make_private, write_private
 
 MOST_BYTES = 64 * 1024  # of one value
@@ -72,16 +72,18 @@ class SecretStore:
 
     @contextmanager
     def keeping(
-        self, submissions: Sequence[Submission]
+        self, submissions: Sequence[Submission], parent: str = ""
     ) -> Iterator[tuple[Submission, ...]]:
         """The submissions without values, which are on disk before State accepts.
 
-        What belongs to no accepted job afterwards is gone. Raises JobRefused.
+        Those of a `parent`, a job that submits others, have no more than that job has,
+        and what they bring. What belongs to no accepted job afterwards is gone. Raises
+        JobRefused, Conflict.
         """
         kept: list[Submission] = []
         try:
             for each in submissions:
-                kept.append(self._without_values(each))
+                kept.append(self._without_values(each, parent))
             yield tuple(kept)
         finally:
             keys = {each.spec.secrets_key for each in kept} - {""}
@@ -110,12 +112,15 @@ class SecretStore:
             if event.kind in _JOB_ENDS and event.job_uid in self._key_by_job:
                 self._drop_if_ended(event.job_uid)
 
-    def _without_values(self, submission: Submission) -> Submission:
-        spec, values = submission.spec, submission.secrets
+    def _without_values(self, submission: Submission, parent: str) -> Submission:
+        spec = submission.spec
         with self._state.reading() as tables:
             is_known = submission.client_id in tables.client_ids
         if is_known:  # State answers with the job that is there
             return replace(submission, secrets={})
+        values = submission.secrets
+        if parent and (asked := set(spec.secrets) - set(values)):
+            values = values | self._passed_on(spec.name, asked, parent)
         for name in spec.secrets:
             if name not in values and not self._has(name):
                 raise JobRefused(
@@ -128,6 +133,27 @@ class SecretStore:
         key = secrets.token_hex(16)
         self._write(self._of_jobs / key, msgspec.json.encode(values))
         return replace(submission, spec=replace(spec, secrets_key=key), secrets={})
+
+    def _passed_on(self, child: str, asked: set[str], parent: str) -> dict[str, str]:
+        """Of those asked for the values that came with the parent.
+
+        The cluster's are there without one. Raises JobRefused, Conflict.
+        """
+        with self._state.reading() as tables:
+            job = tables.jobs.get(parent)
+        if job is None:
+            raise Conflict(f"job {parent}, which submits job {child}, has ended")
+        if missing := sorted(asked - set(job.spec.secrets)):
+            flags = " ".join(f"--secret {name}" for name in missing)
+            raise JobRefused(
+                f"job {child} asks for what job {job.name}, which submits it, was not "
+                f"given: {flags}",
+                hint=f"Submit job {job.name} with `{flags}` too, or send the values "
+                "along with the child.",
+            )
+        key = job.spec.secrets_key
+        values = self._read_job(key) if key else {}
+        return {name: values[name] for name in asked & set(values)}
 
     def _settle(self, keys: set[str]) -> None:
         job_by_key = {job.spec.secrets_key: job.uid for job in self._live_jobs()}

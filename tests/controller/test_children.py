@@ -6,11 +6,13 @@ import re
 
 import pytest
 
+from iris import wire
 from iris.controller.api.every import EVERY_ROUTE
 from iris.controller.tokens import job_token
 from iris.domain.access import Role
 from iris.domain.jobs import After
 from iris.domain.states import JobState
+from iris.domain.views import JobView
 from iris.errors import JobRefused
 from tests.support.desk import Desk
 from tests.support.fleet import CPU, Fleet, ended
@@ -174,6 +176,44 @@ def test_a_child_may_run_after_another_one(desk: Desk):
     assert [each.job for each in then.spec.after] == ["first"]
 
 
+def test_the_token_of_a_job_reaches_no_secret_that_its_job_was_not_given(desk: Desk):
+    desk.ask("PUT", "/v1/secrets/CS", {"value": "the cluster's"})
+    _, token = _running_parent(desk)
+    spec = {"command": ["true"], "name": "thief", "secrets": ["CS", "NO_ONES"]}
+    body = {"client_id": "c", "spec": spec}
+
+    refused = desk.ask("POST", "/v1/jobs", body, token)
+    batch = desk.ask("POST", "/v1/jobs:batch", {"submissions": [body]}, token)
+    own = {"CS": "mine", "NO_ONES": "mine"}
+    brought = desk.ask("POST", "/v1/jobs", body | {"secrets": own}, token)
+
+    assert (refused.status_code, refused.json["code"]) == (422, "job-refused")
+    assert refused.json["detail"] == (
+        "job thief asks for what job parent, which submits it, was not given: "
+        "--secret CS --secret NO_ONES"
+    )
+    assert "`--secret CS --secret NO_ONES`" in refused.json["hint"]
+    assert (batch.status_code, brought.status_code) == (422, 201)
+
+
+def test_a_child_has_the_secrets_that_its_parent_has(desk: Desk):
+    for name in ("CS", "KEY"):
+        desk.ask("PUT", f"/v1/secrets/{name}", {"value": "the cluster's"})
+    (worker,) = desk.boot()
+    own = {"KEY": "the parent's", "MINE": "the parent's"}
+    _, token = _running_parent(desk, secrets=own, named=("CS", *own))
+    spec = {"command": ["true"], "name": "child", "secrets": ["CS", *own, "NEW"]}
+    body = {"client_id": "c", "spec": spec, "secrets": {"NEW": "the child's"}}
+
+    child = wire.decode(desk.ask("POST", "/v1/jobs", body, token).data, JobView)
+    path = f"/v1/attempts/{desk.place(child, worker)}/secrets"
+
+    assert desk.ask("GET", path, token=worker.token).json["values"] == own | {
+        "CS": "the cluster's",
+        "NEW": "the child's",
+    }
+
+
 def test_a_batch_with_the_client_id_of_no_child_is_refused_as_a_whole(desk: Desk):
     _, token = _running_parent(desk)
     spec = {"command": ["true"], "name": "job"}
@@ -226,8 +266,11 @@ def test_children_end_when_their_parent_ends_by_itself_after_a_restart_too():
     assert ends[0].because == "job parent, which submitted it, succeeded"
 
 
-def _running_parent(desk: Desk):
+def _running_parent(desk: Desk, secrets=None, named=()):
     """A job, and the token that its task was handed."""
-    parent = desk.submit(desk.token(Role.USER, "ann"), name="parent")
+    spec = {"command": ["true"], "name": "parent", "secrets": named}
+    body = {"client_id": "the-parents", "spec": spec, "secrets": secrets or {}}
+    answer = desk.ask("POST", "/v1/jobs", body, desk.token(Role.USER, "ann"))
+    parent = wire.decode(answer.data, JobView)
     with desk.state.reading() as tables:
         return parent, job_token(tables, parent.uid)

@@ -200,7 +200,7 @@ def _accept(
         for each in submissions
     ]
     before = parts.state.seq
-    with parts.secrets.keeping(admitted) as kept:
+    with parts.secrets.keeping(admitted, caller.job_uid) as kept:
         uids = parts.state.submit(kept, caller.user, caller.job_uid)
     jobs = [own_job(parts, caller, uid) for uid in uids]
     return tuple(
