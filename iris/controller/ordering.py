@@ -7,7 +7,7 @@ from contextlib import suppress
 
 from msgspec.structs import replace
 
-from iris.domain.jobs import After, AfterEnd, Job, JobSpec
+from iris.domain.jobs import After, AfterEnd, Answered, Job, JobSpec
 from iris.domain.states import JobState
 from iris.domain.views import Submission
 from iris.errors import Conflict, JobRefused, NotThere
@@ -48,11 +48,21 @@ def require_no_cycle(spec: JobSpec, parent: str, live: Mapping[str, Job]) -> Non
         steps += [(first.uid, behind or job.name) for first in job.waits_for]
 
 
-def is_same_order(job: Job, asked: Iterable[After], find: Callable[[str], Job]) -> bool:
-    """Was a job accepted to run after these? Those not kept any more are not seen."""
-    return _counted(job, asked, find) == _counted(
-        job, (After(first.uid, first.on) for first in job.spec.after), find
-    )
+def is_same_order(
+    before: Job | Answered, asked: Iterable[After], find: Callable[[str], Job]
+) -> bool:
+    """Was it to run after these? Those not kept any more are not seen.
+
+    An answer that does not remember what was asked is taken to be the same.
+    """
+    if isinstance(before, Answered) and not before.asked:
+        return True
+    if isinstance(before, Job):
+        after, at = before.spec.after, before.submitted_at
+    else:
+        after, at = before.after, before.at
+    kept = (After(first.uid, first.on) for first in after)
+    return _counted(at, asked, find) == _counted(at, kept, find)
 
 
 def require_one_order(submissions: Iterable[Submission]) -> None:
@@ -85,14 +95,14 @@ def _never(spec: JobSpec, ancestor: Job, behind: str) -> JobRefused:
 
 
 def _counted(
-    job: Job, firsts: Iterable[After], find: Callable[[str], Job]
+    at: float, firsts: Iterable[After], find: Callable[[str], Job]
 ) -> set[tuple[str, AfterEnd]]:
-    """Without what had ended when the job was accepted."""
+    """Without what had ended by then, when the job was accepted."""
     counted = set()
     for each in firsts:
         with suppress(NotThere):
             first = find(each.job)
-            if not 0 < first.ended_at <= job.submitted_at:
+            if not 0 < first.ended_at <= at:
                 counted.add((first.uid, each.on))
     return counted
 

@@ -214,9 +214,11 @@ def _in_order(call: Call[Any, Any], submission: Submission) -> Submission:
     find = partial(known_job, parts, caller)
     with parts.state.reading() as tables:
         known = tables.client_ids.get(submission.client_id)
+        answered = tables.answer_to(submission.client_id)
     if known is not None:
         job = own_job(parts, caller, known)
-        require_same(job, submission, is_same_order(job, submission.spec.after, find))
+        is_same = is_same_order(answered or job, submission.spec.after, find)
+        require_same(job, answered, submission, is_same)
         return submission
     spec = in_order(submission.spec, find)
     return replace(submission, spec=spec)
