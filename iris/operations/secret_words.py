@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import getpass
 import os
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -10,6 +12,7 @@ from iris.config.job_rules import OURS, OURS_WORDS, SECRET_NAME
 from iris.errors import UsageError
 
 FLAG = "--secret"
+LONGEST = 1 << 20  # letters that are read of what is piped in
 _EXPECTED = "NAME, NAME=env:VARIABLE or NAME=file:PATH"
 
 
@@ -43,6 +46,13 @@ def read_secrets(words: Sequence[str], typed: str = FLAG) -> dict[str, str]:
         for name, source in sources.items()
         if source
     }
+
+
+def piped_or_asked(what: str) -> str:
+    """A value that no command line shows, piped in or asked for; may be empty."""
+    if sys.stdin.isatty():
+        return getpass.getpass(f"{what} (not shown): ")
+    return without_last_newline(sys.stdin.read(LONGEST))
 
 
 def without_last_newline(value: str) -> str:

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import getpass
-import sys
-
 from iris.domain.pages import SecretView
 from iris.errors import UsageError
-from iris.operations.secret_words import read_secrets, sources_of, without_last_newline
+from iris.operations.secret_words import piped_or_asked, read_secrets, sources_of
 from iris.session import LOOK, Session
 
 PUT = "secret.put"
-LONGEST = 1 << 20  # letters that are read of what is piped in
 
 
 def put(session: Session, words: str) -> SecretView:
@@ -42,10 +38,7 @@ def delete(session: Session, name: str) -> None:
 
 
 def _from_terminal(name: str) -> str:
-    if sys.stdin.isatty():
-        value = getpass.getpass(f"value of {name} (not shown): ")
-    else:
-        value = without_last_newline(sys.stdin.read(LONGEST))
+    value = piped_or_asked(f"value of {name}")
     if not value:
         raise UsageError(
             f"secret {name}: no value came",
