@@ -16,6 +16,7 @@ from iris.client.calls import MOST_ITEMS, Packed, part
 from iris.client.jobs import JobCalls
 from iris.client.link import Link, Query, Request
 from iris.clock import Clock
+from iris.domain.access import Grant, Granted, GrantRequest, Role
 from iris.domain.costs import CostView
 from iris.domain.events import Event
 from iris.domain.pages import (
@@ -221,6 +222,18 @@ class Client(JobCalls):
     def delete_secret(self, name: str) -> None:
         """Forget one of the cluster's secrets. Raises NotThere."""
         self._link.ask("DELETE", f"/v1/secrets/{part(name)}")
+
+    def grant(self, user: str, role: Role) -> Granted:
+        """Make a token for a person; no other answer shows it."""
+        return self._post("/v1/access", Granted, GrantRequest(role, user))
+
+    def grants(self) -> tuple[Grant, ...]:
+        """Whose tokens are let in, by their hashes."""
+        return self._get("/v1/access", Page[Grant]).items
+
+    def revoke(self, token_hash: str) -> Grant:
+        """Let a token in no longer, by 12 digits of its hash or more."""
+        return self._post(f"/v1/access/{part(token_hash)}:revoke", Grant)
 
     def upload_bundle(self, bundle: Packed) -> bool:
         """Send a bundle; False, and nothing sent, if the controller has it."""

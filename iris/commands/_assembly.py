@@ -5,6 +5,7 @@ from __future__ import annotations
 from invoke.collection import Collection
 
 from iris.commands import (
+    access,
     build,
     cleanup,
     cluster,
@@ -28,7 +29,7 @@ def assemble() -> Collection:
     namespace = Collection(build.build, push.push)
     for task in (cleanup.cleanup, validate.validate, tunnel.tunnel):
         namespace.add_task(task)
-    for module in (cluster, job, secret, worker, rehearse, dev):
+    for module in (cluster, job, secret, access, worker, rehearse, dev):
         namespace.add_collection(Collection.from_module(module))
     for task in (results.fetch, results.logs):
         namespace.collections["job"].add_task(task)

@@ -51,7 +51,9 @@ class Gate:
         if grant is None:
             raise NotAuthenticated(
                 "nobody here knows this token",
-                hint="Is it another cluster's? `inv cluster.start` fetches it anew.",
+                hint="Is it another cluster's, or was it revoked? `inv cluster.start` "
+                "fetches an operator's anew; an operator's `inv access.grant USER` "
+                "makes one for somebody else.",
             )
         return Caller(grant.role, grant.user, grant.worker_uid)
 

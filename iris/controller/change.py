@@ -74,6 +74,13 @@ class Change:
         """A live attempt. Raises NotThere."""
         return self._read(Attempt, "attempts", uid, self.tables.attempts)
 
+    def answer_to(self, client_id: str) -> Answered | None:
+        """Where the client id's job had come under another one."""
+        *_, found = self._rows.get(("answered", (client_id,)), (None,))
+        return (
+            found if isinstance(found, Answered) else self.tables.answer_to(client_id)
+        )
+
     def task(self, job_uid: str, index: int) -> Task:
         """A task of a live job that has not ended. Raises NotThere."""
         row = self._rows.get(("tasks", (job_uid, index)))

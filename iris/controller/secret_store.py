@@ -23,7 +23,7 @@ from iris.domain.jobs import Job
 from iris.domain.pages import SecretView
 from iris.domain.states import JOB_ENDED
 from iris.domain.views import Submission
-from iris.errors import JobRefused, NotThere, StoreFailed, UsageError
+from iris.errors import Conflict, JobRefused, NotThere, StoreFailed, UsageError
 from iris.files import make_private, write_private
 
 _JOB_ENDS = frozenset(f"job {state}" for state in JOB_ENDED)
@@ -68,32 +68,41 @@ class SecretStore:
             )
         (self._of_cluster / name).unlink(missing_ok=True)
 
-    def require(self, submission: Submission) -> None:
-        """Refuse what names a secret that is neither there nor brought along."""
+    def require(self, submission: Submission, parent: str = "") -> dict[str, str]:
+        """Refuse what names a secret that is neither there nor brought along.
+
+        Returns those that a `parent` passes on. Raises JobRefused, Conflict.
+        """
         if self._is_known(submission):  # State answers with the job that is there
-            return
-        for name in submission.spec.secrets:
-            if name not in submission.secrets and not self._has(name):
+            return {}
+        spec, brought = submission.spec, submission.secrets
+        asked = set(spec.secrets) - set(brought)
+        passed = self._passed_on(spec.name, asked, parent) if parent and asked else {}
+        for name in sorted(asked - set(passed)):
+            if not self._has(name):
                 raise JobRefused(
                     f"the cluster has no secret {name}",
                     hint=f"`inv secret.put {name}` puts one; `--secret "
                     f"{name}=env:{name}` takes this terminal's variable.",
                 )
+        return passed
 
     # -- jobs' -----------------------------------------------------------------------
 
     @contextmanager
     def keeping(
-        self, submissions: Sequence[Submission]
+        self, submissions: Sequence[Submission], parent: str = ""
     ) -> Iterator[tuple[Submission, ...]]:
         """The submissions without values, which are on disk before State accepts.
 
-        What belongs to no accepted job afterwards is gone. Raises JobRefused.
+        Those of a `parent`, a job that submits others, have no more than that job has,
+        and what they bring. What belongs to no accepted job afterwards is gone. Raises
+        JobRefused, Conflict.
         """
         kept: list[Submission] = []
         try:
             for each in submissions:
-                kept.append(self._without_values(each))
+                kept.append(self._without_values(each, parent))
             yield tuple(kept)
         finally:
             keys = {each.spec.secrets_key for each in kept} - {""}
@@ -122,9 +131,9 @@ class SecretStore:
             if event.kind in _JOB_ENDS and event.job_uid in self._key_by_job:
                 self._drop_if_ended(event.job_uid)
 
-    def _without_values(self, submission: Submission) -> Submission:
-        spec, values = submission.spec, submission.secrets
-        self.require(submission)
+    def _without_values(self, submission: Submission, parent: str) -> Submission:
+        spec = submission.spec
+        values = submission.secrets | self.require(submission, parent)
         if not values or self._is_known(submission):
             return replace(submission, secrets={})
         key = secrets.token_hex(16)
@@ -134,6 +143,27 @@ class SecretStore:
     def _is_known(self, submission: Submission) -> bool:
         with self._state.reading() as tables:
             return submission.client_id in tables.client_ids
+
+    def _passed_on(self, child: str, asked: set[str], parent: str) -> dict[str, str]:
+        """Of those asked for the values that came with the parent.
+
+        The cluster's are there without one. Raises JobRefused, Conflict.
+        """
+        with self._state.reading() as tables:
+            job = tables.jobs.get(parent)
+        if job is None:
+            raise Conflict(f"job {parent}, which submits job {child}, has ended")
+        if missing := sorted(asked - set(job.spec.secrets)):
+            flags = " ".join(f"--secret {name}" for name in missing)
+            raise JobRefused(
+                f"job {child} asks for what job {job.name}, which submits it, was not "
+                f"given: {flags}",
+                hint=f"Submit job {job.name} with `{flags}` too, or send the values "
+                "along with the child.",
+            )
+        key = job.spec.secrets_key
+        values = self._read_job(key) if key else {}
+        return {name: values[name] for name in asked & set(values)}
 
     def _settle(self, keys: set[str]) -> None:
         job_by_key = {job.spec.secrets_key: job.uid for job in self._live_jobs()}

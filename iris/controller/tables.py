@@ -45,7 +45,8 @@ class Tables:
         self.phases: dict[str, dict[tuple[int, int], BootPhase]] = {}  # by slice
         self.meta = dict(restored.meta)
         self.names, self.client_ids = dict(restored.names), dict(restored.client_ids)
-        self.answered: defaultdict[str, list[str]] = defaultdict(list)  # by job uid
+        # by job uid, then by client id, the oldest first
+        self.answered: defaultdict[str, dict[str, Answered]] = defaultdict(dict)
         self.worker_attempts: dict[str, dict[str, Attempt]] = {}  # live ones
         self.slice_workers: dict[str, dict[int, Worker]] = {}
         self.gangs: dict[str, dict[str, Attempt]] = {}
@@ -100,6 +101,11 @@ class Tables:
             chips[user] += attempt.resources.chips
         return tuple(Held(user, tasks[user], chips[user]) for user in sorted(tasks))
 
+    def answer_to(self, client_id: str) -> Answered | None:
+        """Where the client id's job had come under another one."""
+        job_uid = self.client_ids.get(client_id, "")
+        return self.answered.get(job_uid, {}).get(client_id)
+
     def apply(self, row: Row) -> None:
         """Make one row change true in memory."""
         table, key, entity = row
@@ -153,7 +159,7 @@ class Tables:
 
     def _put_answered(self, answered: Answered) -> None:
         self.client_ids[answered.client_id] = answered.job_uid
-        self.answered[answered.job_uid].append(answered.client_id)
+        self.answered[answered.job_uid][answered.client_id] = answered
 
     def _put_backoff(self, backoff: Backoff) -> None:
         self.backoffs[backoff.group, backoff.zone] = backoff
@@ -165,7 +171,7 @@ class Tables:
             case "backoffs", (str(group), str(zone)):
                 self.backoffs.pop((group, zone), None)
             case "answered", (str(client_id),):
-                self.answered[self.client_ids.pop(client_id)].remove(client_id)
+                self.answered[self.client_ids.pop(client_id)].pop(client_id)
             case "meta", (str(name),):
                 self.meta.pop(name, None)
 

@@ -24,3 +24,17 @@ class Grant(msgspec.Struct, frozen=True):
     user: str
     worker_uid: str = ""
     granted_at: float = 0.0
+
+
+class GrantRequest(msgspec.Struct, frozen=True):
+    """A token to make."""
+
+    role: Role
+    user: str
+
+
+class Granted(msgspec.Struct, frozen=True):
+    """The only time that the token is shown."""
+
+    token: str
+    grant: Grant

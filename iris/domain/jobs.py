@@ -192,6 +192,9 @@ class Answered(msgspec.Struct, frozen=True, gc=False):
 
     client_id: str
     job_uid: str
+    asked: str = ""  # what its job was, as `planning.repeats` keeps it; old rows: ""
+    after: tuple[After, ...] = ()  # those of the job that had not ended
+    at: float = 0.0
 
 
 EARLY_LOSSES = 3  # in a row, until a task gets a machine of its own

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import getpass
 import os
 import stat
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import BinaryIO
@@ -63,9 +65,25 @@ def read_bounded(source: BinaryIO) -> bytes:
     return source.read(MOST_SECRET_BYTES + len(b"\r\n") + 1)
 
 
+def piped_or_asked(what: str) -> bytes:
+    """A value that no command line shows, piped in or asked for; may be empty."""
+    if sys.stdin.isatty():
+        return _typed(what)
+    return without_last_newline(read_bounded(sys.stdin.buffer))
+
+
 def without_last_newline(content: bytes) -> bytes:
     """As `$(...)` in a shell would have it, one newline less."""
     return content.removesuffix(b"\n").removesuffix(b"\r")
+
+
+def _typed(what: str) -> bytes:
+    try:
+        value = getpass.getpass(f"{what} (not shown): ")
+        return value.encode(errors="surrogateescape")
+    except UnicodeError:
+        # not as a cause: it holds the value
+        raise UsageError(f"{what}: what was typed is not UTF-8") from None
 
 
 def value_in(typed: str, content: bytes) -> str:

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import getpass
-import sys
-
 from iris.domain.pages import SecretView
 from iris.errors import UsageError
 from iris.operations.secret_words import (
-    read_bounded,
+    piped_or_asked,
     read_secrets,
     sources_of,
     value_in,
-    without_last_newline,
 )
 from iris.session import LOOK, Session
 
@@ -47,22 +43,10 @@ def delete(session: Session, name: str) -> None:
 
 
 def _from_terminal(name: str) -> str:
-    if sys.stdin.isatty():
-        content = _typed(name)
-    else:
-        content = without_last_newline(read_bounded(sys.stdin.buffer))
+    content = piped_or_asked(f"value of {name}")
     if not content:
         raise UsageError(
             f"secret {name}: no value came",
             hint=f"Pipe it in, or `inv secret.put {name}=env:VARIABLE`.",
         )
     return value_in(f"secret {name}", content)
-
-
-def _typed(name: str) -> bytes:
-    try:
-        value = getpass.getpass(f"value of {name} (not shown): ")
-        return value.encode(errors="surrogateescape")
-    except UnicodeError:
-        # not as a cause: it holds the value
-        raise UsageError(f"secret {name}: what was typed is not UTF-8") from None

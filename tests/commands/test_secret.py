@@ -75,7 +75,7 @@ def test_a_value_that_is_typed_and_no_text_is_refused_without_being_shown(runnin
         assert started.wait(100) == 2
         shown += screen.read(1000)
 
-    assert b"iris: secret PB: what was typed is not UTF-8" in shown
+    assert b"iris: value of PB: what was typed is not UTF-8" in shown
     assert CANARY.encode() not in shown
 
 

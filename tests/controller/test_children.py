@@ -6,10 +6,14 @@ import re
 
 import pytest
 
+from iris import wire
 from iris.controller.api.every import EVERY_ROUTE
 from iris.controller.tokens import job_token
 from iris.domain.access import Role
+from iris.domain.jobs import After
 from iris.domain.states import JobState
+from iris.domain.views import JobView
+from iris.errors import JobRefused
 from tests.support.desk import Desk
 from tests.support.fleet import CPU, Fleet, ended
 
@@ -132,6 +136,85 @@ def test_a_job_neither_replaces_nor_keeps_nor_follows_what_is_no_child(desk: Des
     assert desk.ask("GET", f"/v1/jobs/{other.uid}").json["state"] == "pending"
 
 
+@pytest.mark.parametrize("on", ["success", "any"])
+def test_a_child_after_its_own_parent_is_refused_as_it_could_never_run(desk: Desk, on):
+    parent, token = _running_parent(desk)
+    spec = {"command": ["true"], "name": "x", "after": [{"job": parent.uid, "on": on}]}
+
+    refused = desk.ask("POST", "/v1/jobs", {"client_id": "c", "spec": spec}, token)
+
+    assert (refused.status_code, refused.json["code"]) == (422, "job-refused")
+    assert refused.json["detail"] == (
+        "job x is to run after job parent, and would end together with that one: "
+        "it could never run"
+    )
+    assert "Leave that `after` out" in refused.json["hint"]
+    assert len(desk.ask("GET", "/v1/jobs").json["items"]) == 1
+
+
+def test_a_child_after_an_ancestor_or_what_waits_for_one_is_refused():
+    fleet = Fleet()
+    top = fleet.submit(name="top")
+    parent = fleet.submit(name="parent", parent=top.uid)
+    later = fleet.submit(name="later", after=(After("top", uid=top.uid),))
+    last = fleet.submit(name="last", after=(After("later", uid=later.uid),))
+
+    for first, words in (
+        (top, "after job top, "),
+        (later, "after job top through job later, "),
+        (last, "after job top through job last, "),
+    ):
+        after = (After(first.name, uid=first.uid),)
+        with pytest.raises(JobRefused, match=words):
+            fleet.submit(name="x", parent=parent.uid, after=after)
+
+
+def test_a_child_may_run_after_another_one(desk: Desk):
+    _, token = _running_parent(desk)
+    desk.submit(token, name="first")
+    then = desk.submit(token, name="then", after=[{"job": "first"}])
+
+    assert [each.job for each in then.spec.after] == ["first"]
+
+
+def test_the_token_of_a_job_reaches_no_secret_that_its_job_was_not_given(desk: Desk):
+    desk.ask("PUT", "/v1/secrets/CS", {"value": "the cluster's"})
+    _, token = _running_parent(desk)
+    spec = {"command": ["true"], "name": "thief", "secrets": ["CS", "NO_ONES"]}
+    body = {"client_id": "c", "spec": spec}
+
+    refused = desk.ask("POST", "/v1/jobs", body, token)
+    batch = desk.ask("POST", "/v1/jobs:batch", {"submissions": [body]}, token)
+    own = {"CS": "mine", "NO_ONES": "mine"}
+    brought = desk.ask("POST", "/v1/jobs", body | {"secrets": own}, token)
+
+    assert (refused.status_code, refused.json["code"]) == (422, "job-refused")
+    assert refused.json["detail"] == (
+        "job thief asks for what job parent, which submits it, was not given: "
+        "--secret CS --secret NO_ONES"
+    )
+    assert "`--secret CS --secret NO_ONES`" in refused.json["hint"]
+    assert (batch.status_code, brought.status_code) == (422, 201)
+
+
+def test_a_child_has_the_secrets_that_its_parent_has(desk: Desk):
+    for name in ("CS", "KEY"):
+        desk.ask("PUT", f"/v1/secrets/{name}", {"value": "the cluster's"})
+    (worker,) = desk.boot()
+    own = {"KEY": "the parent's", "MINE": "the parent's"}
+    _, token = _running_parent(desk, secrets=own, named=("CS", *own))
+    spec = {"command": ["true"], "name": "child", "secrets": ["CS", *own, "NEW"]}
+    body = {"client_id": "c", "spec": spec, "secrets": {"NEW": "the child's"}}
+
+    child = wire.decode(desk.ask("POST", "/v1/jobs", body, token).data, JobView)
+    path = f"/v1/attempts/{desk.place(child, worker)}/secrets"
+
+    assert desk.ask("GET", path, token=worker.token).json["values"] == own | {
+        "CS": "the cluster's",
+        "NEW": "the child's",
+    }
+
+
 def test_a_batch_with_the_client_id_of_no_child_is_refused_as_a_whole(desk: Desk):
     _, token = _running_parent(desk)
     spec = {"command": ["true"], "name": "job"}
@@ -184,8 +267,11 @@ def test_children_end_when_their_parent_ends_by_itself_after_a_restart_too():
     assert ends[0].because == "job parent, which submitted it, succeeded"
 
 
-def _running_parent(desk: Desk):
+def _running_parent(desk: Desk, secrets=None, named=()):
     """A job, and the token that its task was handed."""
-    parent = desk.submit(desk.token(Role.USER, "ann"), name="parent")
+    spec = {"command": ["true"], "name": "parent", "secrets": named}
+    body = {"client_id": "the-parents", "spec": spec, "secrets": secrets or {}}
+    answer = desk.ask("POST", "/v1/jobs", body, desk.token(Role.USER, "ann"))
+    parent = wire.decode(answer.data, JobView)
     with desk.state.reading() as tables:
         return parent, job_token(tables, parent.uid)

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from iris.controller.retention import Retention
 from iris.controller.transitions.submitting import MOST_ANSWERED
-from iris.domain.jobs import After, Job, JobSpec
+from iris.domain.jobs import After, Answered, Job, JobSpec
 from iris.errors import Conflict
-from iris.planning.repeats import difference
+from iris.planning.repeats import asked, difference
 from iris.planning.retention import RetentionBounds
 from tests.support.desk import Desk, open_desk
 from tests.support.fleet import Fleet, ended
@@ -59,6 +61,73 @@ def test_who_was_answered_with_a_kept_job_has_that_answer_after_its_end(tmp_path
         "client id kept is that of job job, and this one differs in name, same_name"
     )
     assert (new["state"], new["was_there"]) == ("pending", False)
+
+
+@pytest.mark.parametrize("has_ended", [False, True])
+def test_another_job_under_the_client_id_of_a_kept_answer_is_refused(desk, has_ended):
+    live = desk.ask("POST", "/v1/jobs", submission(tasks=3)).json
+    env = {"A": "1", "B": "2"}
+    desk.ask("POST", "/v1/jobs", kept(command=["sleep", "8"], env=env))
+    if has_ended:
+        desk.ask("POST", "/v1/jobs/job:cancel", {})
+
+    again = kept(command=["sleep", "8"], env=dict(reversed(env.items())), tasks=1)
+    same = desk.ask("POST", "/v1/jobs", again).json
+    other = kept(command=["sleep", "9"], env=env, tasks=2)
+    refused = desk.ask("POST", "/v1/jobs", other)
+
+    assert (same["uid"], same["was_there"]) == (live["uid"], True)
+    assert (refused.status_code, refused.json["detail"]) == (
+        409,
+        "client id kept is that of job job, and this one differs in command, tasks",
+    )
+
+
+def test_another_order_under_the_client_id_of_a_kept_answer_is_refused(desk: Desk):
+    (worker,) = desk.boot()
+    first = desk.submit(name="first")
+    desk.ask("POST", "/v1/jobs", submission())
+    desk.ask("POST", "/v1/jobs", kept(after=[{"job": "first"}]))
+    desk.clock.advance(1)
+    worker.beat(ended(desk.place(first, worker)))
+
+    same = desk.ask("POST", "/v1/jobs", kept(after=[{"job": "first"}]))
+    other = desk.ask("POST", "/v1/jobs", kept(after=[{"job": "first", "on": "any"}]))
+
+    assert same.status_code == 201
+    assert other.json["detail"].endswith("this one differs in after")
+
+
+def test_a_batch_that_keeps_two_jobs_under_one_client_id_is_refused(desk: Desk):
+    desk.ask("POST", "/v1/jobs", submission())
+    batch = [kept(), kept(tasks=2)]
+
+    refused = desk.ask("POST", "/v1/jobs:batch", {"submissions": batch})
+
+    assert refused.status_code == 409
+    assert refused.json["detail"].endswith("this one differs in tasks")
+
+
+def test_an_answer_that_an_older_version_kept_goes_on_to_be_given(desk: Desk):
+    live = desk.ask("POST", "/v1/jobs", submission()).json
+    row = {"client_id": "kept", "job_uid": live["uid"]}
+    old = msgspec.msgpack.decode(msgspec.msgpack.encode(row), type=Answered)
+    with desk.state.reading() as tables:
+        tables.apply(("answered", ("kept",), old))
+
+    first = submission("first", name="first")
+    desk.ask("POST", "/v1/jobs", first)
+    again = desk.ask("POST", "/v1/jobs", kept(tasks=2, after=[{"job": "first"}]))
+    other = desk.ask("POST", "/v1/jobs", kept(name="other"))
+
+    assert again.json["uid"] == live["uid"]
+    assert other.json["detail"].endswith("this one differs in name")
+
+
+def test_what_is_remembered_of_a_kept_answer_is_short_and_knows_no_defaults():
+    spec = JobSpec(("true",), after=(After("a"),), each={"X": ("1",) * 10_000})
+
+    assert re.fullmatch(r"command=\w{12} each=\w{12}", asked(spec))
 
 
 def test_of_all_that_were_answered_with_one_job_the_newest_are_known(desk: Desk):

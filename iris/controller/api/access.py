@@ -4,31 +4,15 @@ from __future__ import annotations
 
 import secrets
 
-import msgspec
-
 from iris.controller.api.route import OPERATORS, Call, NoQuery, Routes
 from iris.controller.change import hash_token
-from iris.domain.access import Grant, Role
+from iris.domain.access import Grant, Granted, GrantRequest, Role
 from iris.domain.pages import Page
 from iris.errors import NotThere, UsageError
 
 routes = Routes()
 _GRANTABLE = (Role.OPERATOR, Role.USER, Role.VIEWER)
 _SHORTEST_PREFIX = 12
-
-
-class GrantRequest(msgspec.Struct, frozen=True):
-    """A token to make."""
-
-    role: Role
-    user: str
-
-
-class Granted(msgspec.Struct, frozen=True):
-    """The only time that the token is shown."""
-
-    token: str
-    grant: Grant
 
 
 @routes.add("GET", "/v1/access", roles=OPERATORS, answer=Page[Grant])
@@ -70,6 +54,9 @@ def revoke(call: Call[None, NoQuery]) -> Grant:
             if g.role is not Role.WORKER and g.token_hash.startswith(prefix)
         ]
     if len(prefix) < _SHORTEST_PREFIX or len(found) != 1:
-        raise NotThere(f"no one grant of a person begins with {prefix[:64]!r}")
+        raise NotThere(
+            f"no one grant of a person begins with {prefix[:64]!r}",
+            hint="`inv access.list` shows 12 digits of each hash.",
+        )
     call.parts.state.revoke(found[0].token_hash)
     return found[0]

@@ -99,7 +99,7 @@ def check(call: Call[Submission, NoQuery]) -> Admission:
     """
     parts, caller = call.parts, call.caller
     (submission,) = _admitted(call, (_without_bundle(call),), lambda _: True)
-    parts.secrets.require(submission)
+    parts.secrets.require(submission, caller.job_uid)
     owner, limits = Owner(caller.user, caller.job_uid), parts.state.tuning.user_limits
     with parts.state.trying() as change:
         (uid,) = submitting.submit(change, (submission,), owner, limits)
@@ -222,7 +222,7 @@ def _accept(
     require_one_order(submissions)
     admitted = _admitted(call, submissions, parts.bundles.has)
     before = parts.state.seq
-    with parts.secrets.keeping(admitted) as kept:
+    with parts.secrets.keeping(admitted, caller.job_uid) as kept:
         uids = parts.state.submit(kept, caller.user, caller.job_uid)
     jobs = [own_job(parts, caller, uid) for uid in uids]
     return tuple(
@@ -264,10 +264,11 @@ def _in_order(call: Call[Any, Any], submission: Submission) -> Submission:
     find = partial(known_job, parts, caller)
     with parts.state.reading() as tables:
         known = tables.client_ids.get(submission.client_id)
+        answered = tables.answer_to(submission.client_id)
     if known is not None:
         job = own_job(parts, caller, known)
-        order = is_same_order(job, submission.spec.after, find)
-        submitting.require_same(job, submission, order)
+        is_same = is_same_order(answered or job, submission.spec.after, find)
+        submitting.require_same(job, answered, submission, is_same)
         return submission
     spec = in_order(submission.spec, find)
     return replace(submission, spec=spec)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from msgspec.structs import replace
 
 from iris.controller.change import Change
+from iris.controller.ordering import require_no_cycle
 from iris.controller.transitions.jobs import cancel
 from iris.controller.transitions.naming import free_name
 from iris.domain.jobs import After, Answered, Job, JobSpec, Owner, SameName
@@ -15,7 +16,7 @@ from iris.domain.states import TaskState
 from iris.domain.views import Submission
 from iris.errors import Conflict, JobRefused, NotThere
 from iris.planning.limits import never_allowed
-from iris.planning.repeats import difference, difference_of_keeping
+from iris.planning.repeats import asked, difference, difference_of_keeping
 
 MOST_ANSWERED = 1000  # client ids that a job which is kept by its name remembers
 
@@ -44,14 +45,19 @@ def submit(
     return tuple(uids)
 
 
-def require_same(job: Job, submission: Submission, in_order: bool = True) -> None:
-    """Refuse another job under the client id of one that was accepted."""
+def require_same(
+    job: Job,
+    answered: Answered | None,
+    submission: Submission,
+    in_order: bool = True,
+) -> None:
+    """Refuse another job under the client id of one that was accepted, or kept."""
     spec, client_id = submission.spec, submission.client_id
     if job.client_id == client_id:
-        said = (difference(job, spec), "" if in_order else "after")
-        differs = ", ".join(filter(None, said))
-    else:  # it was kept by its name
-        differs = difference_of_keeping(job, spec)
+        said = difference(job, spec)
+    else:
+        said = difference_of_keeping(job, answered, spec)
+    differs = ", ".join(filter(None, (said, "" if in_order else "after")))
     if differs:
         raise Conflict(
             f"client id {client_id} is that of job {job.name}, and this one "
@@ -61,8 +67,9 @@ def require_same(job: Job, submission: Submission, in_order: bool = True) -> Non
 
 
 def _require_same(change: Change, uid: str, submission: Submission) -> None:
+    answered = change.answer_to(submission.client_id)
     try:
-        require_same(change.job(uid), submission)
+        require_same(change.job(uid), answered, submission)
     except NotThere:
         return  # it has ended: who submits has seen to it
 
@@ -110,19 +117,22 @@ def _take(change: Change, submission: Submission, owner: Owner, taken: set[str])
             hint="Give another --name or --same-name, or wait until it has ended.",
         )
     if policy is SameName.KEEP:
-        _remember_answer(change, submission.client_id, live.uid)
+        _remember_answer(change, submission, live.uid)
         return live.uid
     job = _accept(change, submission, owner, taken)
     cancel(change, live.uid, owner.user, f"replaced by job {job.name}")
     return job.uid
 
 
-def _remember_answer(change: Change, client_id: str, uid: str) -> None:
+def _remember_answer(change: Change, submission: Submission, uid: str) -> None:
     """The same call once more has this answer, even when the job has ended."""
-    former = change.tables.answered.get(uid, [])
+    former = list(change.tables.answered.get(uid, ()))
     for oldest in former[: max(len(former) + 1 - MOST_ANSWERED, 0)]:
         change.drop("answered", oldest)
-    change.put_answered(Answered(client_id, uid))
+    spec = submission.spec
+    change.put_answered(
+        Answered(submission.client_id, uid, asked(spec), spec.after, change.now)
+    )
 
 
 def _live_namesake(change: Change, name: str) -> Job | None:
@@ -137,6 +147,7 @@ def _accept(
 ) -> Job:
     if owner.parent:
         _require_going_on(change, owner.parent)
+        require_no_cycle(submission.spec, owner.parent, change.tables.jobs)
     names = change.tables.names
     name = free_name(submission.spec.name, lambda n: n in names or n in taken)
     taken.add(name)
