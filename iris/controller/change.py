@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TypeVar
 
 import msgspec
@@ -16,6 +17,7 @@ from iris.domain.costs import Work
 from iris.domain.events import Event
 from iris.domain.fleet import Backoff, BootPhase, Slice, Worker
 from iris.domain.jobs import Answered, Attempt, Job, Task
+from iris.domain.states import ATTEMPT_ENDED
 from iris.errors import NotThere
 from iris.planning.costs import key_of
 
@@ -103,6 +105,8 @@ class Change:
     def put_attempt(self, attempt: Attempt) -> None:
         self._put("attempts", (attempt.uid,), attempt)
         self.workers.add(attempt.worker_uid)
+        if attempt.state in ATTEMPT_ENDED:
+            self._note_busy(attempt.slice_name)
 
     def put_slice(self, slice_: Slice) -> None:
         self._put("slices", (slice_.name,), slice_)
@@ -183,6 +187,12 @@ class Change:
             self.events[-1], job_uid=job.uid, job=job.spec.name, user=job.user
         )
         self.events[-1] = named
+
+    def _note_busy(self, slice_name: str) -> None:
+        """It is idle from here on at the earliest, for the next controller too."""
+        with suppress(NotThere):
+            slice_ = self.slice(slice_name)
+            self.put_slice(msgspec.structs.replace(slice_, busy_at=self.now))
 
     def _put(self, table: str, key: Key, entity: msgspec.Struct | str | None) -> None:
         # the newest goes last: a job that ends is applied after its tasks

@@ -27,7 +27,6 @@ from iris.domain.states import ATTEMPT_ENDED
 from iris.planning.snapshot import MOST_LATE, Gang, PendingJob, Snapshot, WorkerLoad
 
 MOST_RECENT = 5_000  # events that readers find in memory
-IDLE_AFTER_STALL = 60.0  # seconds at least until an idle slice may go
 DEAF_AFTER = 3  # nudges of which none arrived
 
 
@@ -259,16 +258,6 @@ class Kernel:
         return Gang(gang_uid, first.job_uid, first.slice_name, tuple(members))
 
     def _forgive(self, now: float) -> None:
-        """After a stall or a restart silence counts from now, idleness from before.
-
-        How long a slice had been idle is not kept over a restart: one that is idle has
-        this long to get work again, however often the controller starts.
-        """
-        tables = self._tables
-        for worker_uid in tables.workers:
-            tables.heard[worker_uid] = now
-        for slice_ in list(tables.slices.values()):
-            group = tables.groups.get(slice_.group)
-            delay = group.scale_down_delay if group else 0.0
-            earliest = now - max(delay - IDLE_AFTER_STALL, 0.0)
-            tables.note_busy(slice_.name, max(slice_.busy_at, earliest))
+        """After a stall or a restart silence counts from now."""
+        for worker_uid in self._tables.workers:
+            self._tables.heard[worker_uid] = now

@@ -8,8 +8,6 @@ from functools import cached_property
 from itertools import chain
 from typing import Any
 
-from msgspec.structs import replace
-
 from iris.controller.history import PastJob
 from iris.controller.job_tasks import JobTasks
 from iris.controller.journal import Key, Restored, Row
@@ -208,7 +206,6 @@ class Tables:
             self.gangs.setdefault(attempt.gang_uid, {})[attempt.uid] = attempt
         if attempt.state in ATTEMPT_ENDED:
             self.live_of_worker(attempt.worker_uid).pop(attempt.uid, None)
-            self.note_busy(attempt.slice_name, attempt.ended_at)
             if not attempt.gang_uid:
                 self.attempts.pop(attempt.uid, None)
                 return
@@ -216,12 +213,6 @@ class Tables:
             live = self.worker_attempts.setdefault(attempt.worker_uid, {})
             live[attempt.uid] = attempt
         self.attempts[attempt.uid] = attempt
-
-    def note_busy(self, slice_name: str, at: float) -> None:
-        """Idle time counts from here; kept in memory only."""
-        slice_ = self.slices.get(slice_name)
-        if slice_ is not None:
-            self.slices[slice_name] = replace(slice_, busy_at=at)
 
     def settle_gang(self, gang_uid: str) -> None:
         """Its verdict is durable in its tasks; the attempts leave memory."""

@@ -17,6 +17,10 @@ from iris.planning.plans import CapacityPlan, Drain, GroupOutlook, Outlook
 from iris.planning.scheduler import Round
 from iris.planning.snapshot import Snapshot
 
+# Seconds for which nothing idle goes after the controller was down or stood still: its
+# workers speak again within 10, and work that could not be submitted meanwhile comes.
+REUNION = 60.0
+
 
 class _Fleet(msgspec.Struct, frozen=True):
     """The slices of one group, and which of all slices are in use or wanted."""
@@ -25,6 +29,7 @@ class _Fleet(msgspec.Struct, frozen=True):
     slices: tuple[Slice, ...]
     opened: tuple[Coming, ...]
     used: frozenset[str]
+    stalled_until: float = 0.0
 
     def ready(self) -> list[Slice]:
         return [each for each in self.slices if each.state is SliceState.READY]
@@ -61,6 +66,7 @@ def plan_capacity(snapshot: Snapshot, now: float) -> CapacityPlan:
             slices=tuple(s for s in snapshot.slices if s.group == group.name),
             opened=tuple(c for c in growth.opened if c.group.name == group.name),
             used=used,
+            stalled_until=snapshot.stalled_until,
         )
         shrinkage = _shrink(fleet, now)
         drains += shrinkage.drains
@@ -116,14 +122,15 @@ def _shrink(fleet: _Fleet, now: float) -> _Shrinkage:
     above_max = len(ready) - group.max_slices
     idle = [each for each in ready if each.name not in fleet.used]
     idle.sort(key=lambda each: (_idle_since(each), each.name))
-    drains: list[Drain] = []
+    delay, drains = group.scale_down_delay, list[Drain]()
+    reunited_at = fleet.stalled_until + min(REUNION, delay)
     for each in idle[: max(surplus, 0)]:
-        at = _idle_since(each) + group.scale_down_delay
+        at = max(_idle_since(each) + delay, reunited_at)
         if len(drains) < above_max:
             because = f"above max_slices, which is {group.max_slices}"
             drains.append(Drain(each.name, because))
         elif at <= now:
-            because = f"idle for more than {group.scale_down_delay:.0f} s"
+            because = f"idle for more than {delay:.0f} s"
             drains.append(Drain(each.name, because))
         else:
             return _Shrinkage(tuple(drains), at)

@@ -12,6 +12,7 @@ from iris.domain.jobs import Answered, Job, JobSpec, SameName, key_of
 
 # The order is looked at by itself, and the key is the controller's.
 _NOT_ASKED = frozenset({"after", "secrets_key"})
+_PLAIN = JobSpec(command=())
 _DIGITS = 12  # of each digest; a job may have to remember a thousand callers
 
 
@@ -45,8 +46,9 @@ def difference_of_keeping(job: Job, answered: Answered | None, spec: JobSpec) ->
 
 def asked(spec: JobSpec) -> str:
     """What a job is, in short: a digest of each field that is not as it always is."""
-    said = msgspec.to_builtins(spec)  # without defaults, those of later versions too
-    names = (name for name in said if name not in _NOT_ASKED)
+    said = {name: getattr(spec, name) for name in JobSpec.__struct_fields__}
+    # as defaults are left out, those of later versions change nothing
+    names = (n for n in said if n not in _NOT_ASKED and said[n] != getattr(_PLAIN, n))
     return " ".join(f"{name}={_digest(said[name])}" for name in names)
 
 

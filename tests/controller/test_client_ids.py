@@ -71,7 +71,9 @@ def test_another_job_under_the_client_id_of_a_kept_answer_is_refused(desk, has_e
     if has_ended:
         desk.ask("POST", "/v1/jobs/job:cancel", {})
 
-    again = kept(command=["sleep", "8"], env=dict(reversed(env.items())), tasks=1)
+    defaults = {"tasks": 1, "stop_grace": 10.0, "signal": "SIGTERM"}
+    turned = dict(reversed(env.items()))
+    again = kept(command=["sleep", "8"], env=turned, **defaults)
     same = desk.ask("POST", "/v1/jobs", again).json
     other = kept(command=["sleep", "9"], env=env, tasks=2)
     refused = desk.ask("POST", "/v1/jobs", other)

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
-from iris.controller.kernel import IDLE_AFTER_STALL
-from iris.planning.autoscaler import plan_capacity
-from tests.support.fleet import CPU, Fleet
+from iris.planning.autoscaler import REUNION, plan_capacity
+from tests.support.fleet import CPU, Fleet, ended
 
 DELAY = 300.0
 
@@ -38,7 +37,7 @@ def test_after_a_restart_it_has_time_to_get_work_again():
     fleet.clock.advance(2 * DELAY)
     fleet.restart()
     fleet.beat(worker)
-    fleet.clock.advance(IDLE_AFTER_STALL - 1)
+    fleet.clock.advance(REUNION - 1)
     early = drained(fleet)
     fleet.clock.advance(1)
 
@@ -55,3 +54,19 @@ def test_a_stall_shortens_no_delay():
     fleet.clock.advance(1)
 
     assert (early, drained(fleet)) == ([], [worker.slice_name])
+
+
+def test_a_restart_takes_nothing_from_the_time_that_a_slice_may_be_idle():
+    fleet, worker = an_idle_slice()
+    fleet.clock.advance(1000)
+    (uid,) = fleet.place(fleet.submit(), worker)
+    fleet.clock.advance(100)
+    fleet.beat(worker, [ended(uid)])
+    idle_since = fleet.clock.now()
+
+    for _ in range(2):
+        fleet.clock.advance(100)
+        fleet.restart()
+    plan = plan_capacity(fleet.state.snapshot(), fleet.clock.now())
+
+    assert (plan.drains, plan.next_at) == ((), idle_since + DELAY)
