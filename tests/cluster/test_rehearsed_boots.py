@@ -42,6 +42,15 @@ def slices(terminal):
     return {each["name"]: each for each in found}
 
 
+def the_one_with_three(terminal):
+    """The name of the only slice, of which three VMs have registered."""
+    found = {
+        s["name"]: (s["state"], s["registered"]) for s in slices(terminal).values()
+    }
+    assert list(found.values()) == [("booting", 3)], found
+    return next(iter(found))
+
+
 def test_a_vm_without_an_index_has_its_slice_replaced_at_once(terminal):
     inject(terminal, "no-index", worker=1)
 
@@ -59,10 +68,7 @@ def test_a_vm_without_an_index_has_its_slice_replaced_at_once(terminal):
 def test_the_boot_of_a_vm_that_never_reported_is_read_over_ssh(terminal):
     inject(terminal, "metadata-unavailable", name="t1v-*-w-2", times=0)
     terminal.ok(*GANG, "--", "true")
-    eventually(
-        lambda: [s["registered"] for s in slices(terminal).values()] == [3], LONG
-    )
-    (name,) = slices(terminal)
+    name = eventually(lambda: the_one_with_three(terminal), LONG)
 
     words = ("probe.bootstrap-logs", "--slice", name, "--worker")
     silent, told = terminal.ok(*words, "2"), terminal.ok(*words, "1")
