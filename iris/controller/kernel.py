@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import chain, islice, takewhile
 from operator import attrgetter
@@ -21,6 +21,7 @@ from iris.controller.tokens import derived
 from iris.controller.transitions.settling import settle_jobs
 from iris.domain.events import Event
 from iris.domain.fleet import ScaleGroup, Worker
+from iris.domain.jobs import Attempt
 from iris.domain.machine import OUTPUT_BYTES
 from iris.domain.resources import UserLimits
 from iris.domain.states import ATTEMPT_ENDED
@@ -155,6 +156,7 @@ class Kernel:
                 ),
                 pending=self._line(now),
                 unstarted=tuple(tables.unstarted.values()),
+                unready=tuple(_unready(tables)),
                 gangs=tuple(self._gang(uid) for uid in tables.gangs),
                 starting=tuple(islice(tables.starting.values(), MOST_LATE)),
                 stopping=tuple(islice(tables.stopping.values(), MOST_LATE)),
@@ -261,3 +263,11 @@ class Kernel:
         """After a stall or a restart silence counts from now."""
         for worker_uid in self._tables.workers:
             self._tables.heard[worker_uid] = now
+
+
+def _unready(tables: Tables) -> Iterable[Attempt]:
+    """Every one counts, however many start: one that is prepared saves its job."""
+    unstarted = tables.unstarted
+    if not unstarted:
+        return ()
+    return (each for each in tables.starting.values() if each.job_uid in unstarted)

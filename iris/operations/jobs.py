@@ -205,7 +205,7 @@ def _where_to_look(view: JobView) -> str:
     if view.state is JobState.CANCELLED:
         return f"{status} says what became of each, {output} shows what ran."
     if view.blamed_attempt < 0:
-        return f"None was ever attempted: {status} says why."
+        return f"None of them ran: {status} says why."
     return f"{output} shows the output."
 
 

@@ -178,7 +178,7 @@ def late_to_start(
     if not late:
         return
     reasons = {each.job_uid: each.because for each in waiting}
-    for attempt in not_running(snapshot):
+    for attempt in chain(snapshot.unready, not_running(snapshot)):
         if is_held_up(attempt.detail):
             reasons.setdefault(attempt.job_uid, attempt.detail)
         elif attempt.state is not AttemptState.PREPARED:

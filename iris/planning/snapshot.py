@@ -63,6 +63,7 @@ class Snapshot(msgspec.Struct, frozen=True):
     workers: tuple[WorkerLoad, ...] = ()  # all of those slices
     pending: tuple[PendingJob, ...] = ()  # in order of submission
     unstarted: tuple[Job, ...] = ()  # that have to start by a time, and have not
+    unready: tuple[Attempt, ...] = ()  # of those, all of no gang; none runs yet
     gangs: tuple[Gang, ...] = ()  # those not settled yet
     starting: tuple[Attempt, ...] = ()  # the first MOST_LATE of no gang, by age
     stopping: tuple[Attempt, ...] = ()  # the first MOST_LATE, by age

@@ -93,7 +93,13 @@ def write_private(path: Path, content: bytes) -> None:
 
 
 def remove(folder: Path) -> None:
-    """Remove a folder whole, though a program left parts of it read-only."""
+    """Remove a folder whole, though a program left parts of it read-only.
+
+    What a program put in its place goes too: a file, or a link but not what it names.
+    """
+    if folder.is_symlink() or folder.is_file():
+        folder.unlink(missing_ok=True)
+        return
     shutil.rmtree(folder, ignore_errors=True)
     if not folder.exists():
         return

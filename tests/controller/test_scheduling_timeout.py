@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from msgspec.structs import replace
 
 from iris.domain.preparing import SETUP_RUNS, words_of_lack
 from iris.domain.protocol import AttemptReport
@@ -10,6 +11,7 @@ from iris.domain.resources import Resources
 from iris.domain.states import AttemptState, JobState
 from iris.planning.gangs import plan_verdicts
 from iris.planning.scheduler import plan_assignments
+from iris.planning.snapshot import MOST_LATE
 from tests.support.fleet import CPU, TPU, Fleet, ended, ran
 
 ONE_CPU = Resources(cpus=1)
@@ -99,6 +101,25 @@ def test_one_that_is_being_prepared_goes_on(detail):
     fleet.clock.advance(100)
 
     assert expired(fleet) == ()
+
+
+@pytest.mark.parametrize(
+    ("tasks", "detail", "expected"),
+    [(2, SETUP_RUNS, []), (2, "", []), (1, LACK, [LACK])],
+)
+def test_it_is_seen_though_very_many_others_start(tasks, detail, expected):
+    room = Resources(cpus=2 * MOST_LATE, memory_bytes=8_000)
+    fleet = Fleet(groups=(replace(CPU, resources=room),))
+    (worker,) = fleet.boot()
+    many = fleet.submit(tasks=MOST_LATE, resources=ONE_CPU, name="many")
+    uids = fleet.place(many, *[worker] * MOST_LATE)
+    job = fleet.submit(tasks=tasks, resources=ONE_CPU, scheduling_timeout=60.0)
+    (uid,) = fleet.place(job, worker)  # of two, the other one waits for a worker
+    fleet.beat(worker, [*map(preparing, uids), preparing(uid, detail)])
+    fleet.state.drain_worker(worker.uid, "ops")
+    fleet.clock.advance(60)
+
+    assert [each.because for each in expired(fleet)] == expected
 
 
 def test_one_that_was_lost_before_it_ran_has_not_started():

@@ -47,8 +47,7 @@ def hint_of(state: JobState, because: str, blamed_attempt: int = -1) -> str:
 
 def test_a_job_that_never_started_sends_nobody_to_its_empty_log():
     assert hint_of(JobState.FAILED, LATE) == (
-        "Of its tasks 2 failed. "
-        "None was ever attempted: `inv job.status train` says why."
+        "Of its tasks 2 failed. None of them ran: `inv job.status train` says why."
     )
 
 

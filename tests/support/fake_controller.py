@@ -33,6 +33,7 @@ from iris.errors import IrisError, JobRefused, NotThere, StoreFailed
 
 UID = "cluster-uid"
 TOKEN = "worker-token"
+BUNDLE_DEADLINE = 30.0  # seconds; a test that forgets to open the gate ends
 
 
 class FakeController:
@@ -50,6 +51,8 @@ class FakeController:
         self.registrations: list[Registration] = []
         self.phases: list[PhaseReport] = []
         self.bundles: dict[str, bytes] = {}
+        self.gives_bundles = threading.Event()  # while not, who asks for one waits
+        self.gives_bundles.set()
         self.secrets: dict[str, dict[str, str]] = {}  # values by attempt
         self.outputs: dict[str, bytearray] = {}  # packed, by attempt
         self.offers: dict[str, OutputsOffer] = {}  # of what is whole
@@ -178,6 +181,7 @@ class FakeController:
     def _bundle(self, sha256: str) -> bytes:
         if sha256 not in self.bundles:
             raise NotThere(f"there is no bundle {sha256}")
+        self.gives_bundles.wait(BUNDLE_DEADLINE)
         return self.bundles[sha256]
 
     def _secrets(self, uid: str) -> AttemptSecrets:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import signal
 
+from iris.bundles import pack
 from iris.processes import send
 from tests.support.eventually import eventually
 from tests.support.small_disk import small_disk
@@ -39,6 +40,27 @@ def test_a_new_agent_knows_what_was_promised(vm):
 
     waits_for(vm, "a-2", "promised to others there")
     vm.controller.want("a-1", "stop")
+    assert vm.ended("a-2").state == "succeeded"
+
+
+def test_what_it_waited_for_is_not_said_of_it_once_it_is_being_prepared(vm, tmp_path):
+    most = shutil.disk_usage(vm.root).free * 6 // 10
+    (tmp_path / "code").mkdir()
+    (tmp_path / "code" / "file").touch()
+    with pack(tmp_path / "code") as bundle:
+        sha = vm.controller.keep_bundle(bundle.path.read_bytes())
+    vm.controller.gives_bundles.clear()
+    vm.controller.run("a-1", "sleep", "60", disk_bytes=most)
+    eventually(lambda: vm.controller.state("a-1") == "running")
+    vm.controller.run("a-2", "true", disk_bytes=most, bundle=sha)
+    waits_for(vm, "a-2", "promised to others there")
+
+    vm.controller.want("a-1", "stop")
+
+    eventually(lambda: vm.controller.asked[f"/v1/bundles/{sha}"])
+    eventually(lambda: vm.controller.detail("a-2") == "")
+    assert vm.controller.state("a-2") == "preparing"
+    vm.controller.gives_bundles.set()
     assert vm.ended("a-2").state == "succeeded"
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import signal
 
+import pytest
+
 from iris.bundles import pack
 from iris.domain.jobs import EndCause
 from iris.processes import send
@@ -131,14 +133,22 @@ def test_a_set_up_that_ends_the_agent_again_and_again_is_the_users_failure(vm):
     assert f"iris: set-up failed: {words}\n" in vm.controller.output("a-1")
 
 
-def test_a_set_up_that_removes_its_folder_is_the_users_failure(vm):
-    vm.controller.run("a-1", "true", setup='rm -rf "$IRIS_SETUP_DIR"')
-
-    ended = vm.ended("a-1")
-
-    assert (ended.state, ended.cause) == ("failed", EndCause.SETUP_FAILED)
-    assert "it removed its own folder, IRIS_SETUP_DIR" in ended.detail
-    assert "set-up done" not in vm.controller.output("a-1")
+@pytest.mark.parametrize(
+    "instead",
+    [
+        "true",
+        'touch "$IRIS_SETUP_DIR"',
+        'ln -s "$IRIS_SETUP_DIR" "$IRIS_SETUP_DIR"',
+    ],
+)
+def test_a_set_up_that_removes_its_folder_is_the_users_failure(vm, instead):
+    line = f'cd /; rm -rf "$IRIS_SETUP_DIR"; {instead}'
+    for uid in ("a-1", "a-2"):  # the second finds what the first one left
+        vm.controller.run(uid, "true", setup=line)
+        ended = vm.ended(uid)
+        assert (ended.state, ended.cause) == ("failed", EndCause.SETUP_FAILED)
+        assert "it removed or closed its own folder, IRIS_SETUP_DIR" in ended.detail
+        assert "set-up done" not in vm.controller.output(uid)
 
 
 def test_caches_are_the_vms_unless_the_user_says_otherwise(vm):

@@ -25,6 +25,7 @@ class DiskRoom:
         """What it asked for, until it ends. Raises Busy where the disk has less."""
         wanted = held.spec.disk_bytes if held.spec else 0
         if not wanted:
+            held.has_disk = True
             return
         with self._lock:
             beside = [each for each in self._caches.desk.all() if each is not held]

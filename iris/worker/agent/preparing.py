@@ -65,7 +65,10 @@ class Preparer:
         for, FellShort where its set-up does not succeed, and IrisError or OSError.
         """
         _see_that_chips_are_free(spec)  # nothing is fetched in vain, again and again
+        had_disk = desk.has_disk
         self._room.promise(desk)
+        if not had_disk:
+            desk.detail = ""  # from here on it waits for nothing that its VM lacks
         if self._images:
             self._images.ensure(spec.image or self._metadata.image)
         if spec.bundle:

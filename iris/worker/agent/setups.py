@@ -6,6 +6,7 @@ installs from there is found by every attempt that has the same set-up.
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import subprocess
@@ -33,6 +34,8 @@ BEGUN = "set-up-begun"  # in the attempt's folder: a byte for each time
 MOST_CUTS = 1  # of an attempt's set-up by the end of the agent; more are its own doing
 LOOK = 0.1  # seconds between looks at what runs, and at whether it is still wanted
 MARK = {"IRIS_PHASE": "setup"}
+# What a set-up makes of its folder: it is gone, a file, a link to itself, read-only.
+_UNUSABLE = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.EACCES, errno.EPERM)
 
 
 class Setups:
@@ -176,8 +179,11 @@ class Setups:
 def _mark_done(done: Path) -> None:
     try:
         done.touch()
-    except (FileNotFoundError, NotADirectoryError) as error:
-        raise FellShort("it removed its own folder, IRIS_SETUP_DIR") from error
+    except OSError as error:
+        if error.errno not in _UNUSABLE:
+            raise  # the VM's, such as a disk that is full
+        words = "it removed or closed its own folder, IRIS_SETUP_DIR"
+        raise FellShort(f"{words}: {error.strerror}") from error
 
 
 def _wait(has_ended: Callable[[], bool], spec: AttemptSpec, held: Held) -> None:
