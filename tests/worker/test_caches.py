@@ -94,9 +94,9 @@ def test_the_shared_folder_is_there_for_the_first_attempt(vm):
 
 def test_free_disk_is_found_where_a_job_removed_the_shared_folder(vm):
     vm.controller.run("a-1", "sh", "-c", 'rm -rf "$IRIS_CACHE_DIR"')
+    assert vm.ended("a-1").state == "succeeded"
     vm.controller.run("a-2", "echo", "enough", disk_bytes=1000)
 
-    assert vm.ended("a-1").state == "succeeded"
     assert vm.ended("a-2").state == "succeeded"
 
 
