@@ -9,9 +9,10 @@ from iris.operations.simulate import require_kept, simulate
 
 @pytest.mark.heavy
 @pytest.mark.timeout(1200)
-def test_sixty_seeds_of_two_days_keep_every_promise():
-    found = simulate(60, first=1001, days=2.0)
+@pytest.mark.parametrize("first", [1001, 1021, 1041])
+def test_sixty_seeds_of_two_days_keep_every_promise(first):
+    found = simulate(20, first=first, days=2.0)
 
     require_kept(found)
-    assert found.seeds == 60
-    assert found.crashes > 1000
+    assert found.seeds == 20
+    assert found.crashes > 300
