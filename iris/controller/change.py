@@ -21,6 +21,7 @@ from iris.domain.states import ATTEMPT_ENDED
 from iris.errors import NotThere
 from iris.planning.costs import key_of
 
+BUSY_TO = 5.0  # seconds to which it is known when a slice was last busy
 T = TypeVar("T", Job, Slice, Worker, Attempt)
 
 
@@ -189,10 +190,14 @@ class Change:
         self.events[-1] = named
 
     def _note_busy(self, slice_name: str) -> None:
-        """It is idle from here on at the earliest, for the next controller too."""
+        """It is idle from here on at the earliest, for the next controller too.
+
+        To some seconds: a busy slice would have its row written with every end.
+        """
         with suppress(NotThere):
             slice_ = self.slice(slice_name)
-            self.put_slice(msgspec.structs.replace(slice_, busy_at=self.now))
+            if self.now - slice_.busy_at >= BUSY_TO:
+                self.put_slice(msgspec.structs.replace(slice_, busy_at=self.now))
 
     def _put(self, table: str, key: Key, entity: msgspec.Struct | str | None) -> None:
         # the newest goes last: a job that ends is applied after its tasks
