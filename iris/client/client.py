@@ -235,19 +235,17 @@ class Client(JobCalls):
         """Let a token in no longer, by 12 digits of its hash or more."""
         return self._post(f"/v1/access/{part(token_hash)}:revoke", Grant)
 
-    def upload_bundle(self, bundle: Packed) -> bool:
-        """Send a bundle; False, and nothing sent, if the controller has it."""
-        if self.has_bundle(bundle):
-            return False
+    def upload_bundle(
+        self, bundle: Packed, check: Callable[[], object] | None = None
+    ) -> bool:
+        """Send a bundle, after a `check`; False, and neither, where it is there."""
         path = f"/v1/bundles/{part(bundle.sha256)}"
-        answer = self._link.answer(Request("PUT", path, file=bundle.path))
-        wire.decode(answer.data, BundleKept)
-        return True
-
-    def has_bundle(self, bundle: Packed) -> bool:
-        """Does the controller have a bundle already?"""
         try:
-            self._link.ask("HEAD", f"/v1/bundles/{part(bundle.sha256)}")
+            self._link.ask("HEAD", path)
         except NotThere:
-            return False
-        return True
+            if check is not None:
+                check()
+            answer = self._link.answer(Request("PUT", path, file=bundle.path))
+            wire.decode(answer.data, BundleKept)
+            return True
+        return False

@@ -232,9 +232,7 @@ def _upload(client: Client, folder: Path, check: Callable[[], object], say: Say)
     from iris.bundles import pack
 
     with pack(folder) as bundle:
-        if not client.has_bundle(bundle):
-            check()
-        is_new = client.upload_bundle(bundle)
+        is_new = client.upload_bundle(bundle, check)
         what = f"{bundle.files} files of {folder}, {bundle.size / 1e6:.1f} MB"
         said = "uploaded" if is_new else "there already"
         say(f"bundle {bundle.sha256[:12]}: {what}, {said}")
